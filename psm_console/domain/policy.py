@@ -1,0 +1,56 @@
+"""The limits and recording rules that hold for sessions; values come from config.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a session may last, in seconds; 0 switches a limit off."""
+
+    idle_s: float = 1800.0
+    """Without operator input; output does not count, or `top` would keep a session alive."""
+    duration_s: float = 12 * 3600.0
+    pause_s: float = 900.0
+    """A pause that reaches this ends the session; it never resumes by itself."""
+    warn_s: float = 60.0
+    """How long before a limit the operator is told."""
+    withheld_bytes: int = 1 << 20
+    """Output kept per channel while paused, before the target is no longer read."""
+    channels: int = 10
+    """Channels open at once on one connection."""
+
+
+class InputRecording(StrEnum):
+    """Whose input is kept as bytes; the rest is counted."""
+
+    NEVER = "never"
+    PIPES = "pipes"
+    """Channels without a PTY, where input is data; what is typed at a PTY is counted only,
+    because passwords are typed there."""
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPolicy:
+    """What goes into a recording."""
+
+    input: InputRecording = InputRecording.PIPES
+    quota_bytes: int = 256 << 20
+    """Bytes of a channel kept whole; what follows is kept as SHA-256 and the ledger says so."""
+    checkpoint_s: float = 10.0
+    checkpoint_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything a broker applies to the sessions that it starts."""
+
+    limits: Limits = field(default_factory=Limits)
+    recording: RecordingPolicy = field(default_factory=RecordingPolicy)
+    environment: tuple[str, ...] = ("LANG", "LC_*", "TERM", "COLORTERM")
+    """Names of variables a client may pass on; `*` at the end matches the rest."""
+    notice: str = "This session is recorded and may be watched."
+    """The SSH authentication banner."""
