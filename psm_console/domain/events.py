@@ -1,0 +1,111 @@
+"""What happened to a live session. `at` is seconds since it began; the driver has the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from .names import DirectiveId
+from .session import Step, Verb
+
+Leg = Literal["operator", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetOpened:
+    """The target leg is authenticated."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRefused:
+    """The target leg could not be opened."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelAsked:
+    """The operator's client wants a channel of `kind` (as SSH names it, so anything at all)."""
+
+    at: float
+    channel: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelClosed:
+    """A channel is closed on both legs."""
+
+    at: float
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """A supervisor gave an order about this session."""
+
+    at: float
+    directive: DirectiveId
+    verb: Verb
+    by: str
+    reason: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """A deadline that the session asked for has come."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLost:
+    """A leg's SSH connection closed; `detail` says how, where that is known."""
+
+    at: float
+    leg: Leg
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderFailed:
+    """Evidence could not be written."""
+
+    at: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The broker is stopping."""
+
+    at: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The hang-up is complete: both legs closed, the recording sealed; or what of it failed."""
+
+    at: float
+    steps: tuple[Step, ...] = ()
+    digest: str | None = None
+    """The closed recording's final digest, when it could be sealed."""
+
+
+Event = (
+    TargetOpened
+    | TargetRefused
+    | ChannelAsked
+    | ChannelClosed
+    | Directed
+    | Ticked
+    | ConnectionLost
+    | RecorderFailed
+    | Stopped
+    | Finished
+)

@@ -1,0 +1,298 @@
+"""The live session: everything that may change its state. Events in, effects out.
+
+The law of this file: no clock, no socket, no store. Time comes in with each event as `at`,
+seconds since the session began. The driver performs the effects strictly in order, before it hands
+in the next event. Bulk bytes are not events: the driver asks `input_gate` and `output_gate` per
+packet, and both change only inside `handle`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+from .effects import (
+    Acknowledge,
+    Announce,
+    Audit,
+    Checkpoint,
+    Deliver,
+    Effect,
+    Hangup,
+    HoldInput,
+    Mark,
+    NoticeKind,
+    OpenChannel,
+    RefuseChannel,
+    ReleaseInput,
+    SaveEnd,
+    SaveState,
+)
+from .events import (
+    ChannelAsked,
+    ChannelClosed,
+    ConnectionLost,
+    Directed,
+    Event,
+    Finished,
+    RecorderFailed,
+    Stopped,
+    TargetOpened,
+    TargetRefused,
+    Ticked,
+)
+from .names import DirectiveId
+from .policy import Limits
+from .session import Outcome, SessionState, Verb
+from .timers import Timers
+
+BROKER = "broker"
+"""The actor of what nobody ordered."""
+
+
+class Gate(StrEnum):
+    """What the driver does with the bytes in its hand."""
+
+    FORWARD = "forward"
+    DISCARD = "discard"
+    """Typed at a PTY while paused: thrown away and counted. A queue would run it on resume."""
+    HOLD = "hold"
+    """Input of a pipe while paused: left unread, because a hole would corrupt the transfer."""
+    WITHHOLD = "withhold"
+    """Output while paused: recorded, kept for the operator until resume."""
+    SHUT = "shut"
+    """Nothing passes and nothing is kept."""
+
+
+TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
+    (SessionState.ACTIVE, Verb.PAUSE): SessionState.PAUSED,
+    (SessionState.PAUSED, Verb.RESUME): SessionState.ACTIVE,
+    (SessionState.ACTIVE, Verb.WARN): SessionState.ACTIVE,
+    (SessionState.PAUSED, Verb.WARN): SessionState.PAUSED,
+    (SessionState.CONNECTING, Verb.TERMINATE): SessionState.ENDING,
+    (SessionState.ACTIVE, Verb.TERMINATE): SessionState.ENDING,
+    (SessionState.PAUSED, Verb.TERMINATE): SessionState.ENDING,
+}
+"""Where an order leads; a missing key is an order that the state refuses."""
+
+_OVER = frozenset({SessionState.ENDING, SessionState.ENDED})
+
+
+class LiveSession:
+    """One operator on one target, from dialling to the sealed recording."""
+
+    def __init__(
+        self, operator: str, limits: Limits, grant_expires_at: float | None = None
+    ) -> None:
+        self.operator = operator
+        self.limits = limits
+        self.state = SessionState.CONNECTING
+        self.paused_by: str | None = None
+        self._timers = Timers(limits, grant_expires_at)
+        self._channels: set[int] = set()
+        self._waiting: list[DirectiveId] = []
+        self._end_reason = ""
+        self._ended_by = BROKER
+
+    def input_gate(self, pty: bool) -> Gate:
+        """What happens to the operator's bytes on a channel with or without a PTY."""
+        match self.state:
+            case SessionState.ACTIVE:
+                return Gate.FORWARD
+            case SessionState.PAUSED:
+                return Gate.DISCARD if pty else Gate.HOLD
+            case SessionState.CONNECTING:
+                return Gate.HOLD
+            case _:
+                return Gate.SHUT
+
+    def output_gate(self) -> Gate:
+        """What happens to the target's bytes."""
+        match self.state:
+            case SessionState.ACTIVE:
+                return Gate.FORWARD
+            case SessionState.PAUSED:
+                return Gate.WITHHOLD
+            case _:
+                return Gate.SHUT
+
+    def input_received(self, at: float) -> None:
+        """Note that the operator is there; output does not count, or `top` would never idle."""
+        self._timers.input_received(at)
+
+    def next_deadline(self) -> float | None:
+        """The `at` of the next `Ticked` this session needs, or None."""
+        return None if self.state in _OVER else self._timers.next()
+
+    def handle(self, event: Event) -> list[Effect]:
+        """Take what happened and return what must be done, in this order."""
+        if self.state is SessionState.ENDED:
+            return []
+        match event:
+            case TargetOpened():
+                return self._opened()
+            case TargetRefused(at, reason):
+                return self._end(at, reason, BROKER)
+            case ChannelAsked():
+                return self._asked(event)
+            case ChannelClosed(_, channel):
+                self._channels.discard(channel)
+                return []
+            case Directed():
+                return self._directed(event)
+            case Ticked(at):
+                return self._ticked(at)
+            case ConnectionLost(at, leg, detail):
+                by = self.operator if leg == "operator" else BROKER
+                return self._end(at, detail or f"the {leg} closed the connection", by)
+            case RecorderFailed(at, detail):
+                return self._recorder_failed(at, detail)
+            case Stopped(at, reason):
+                return self._end(at, reason, BROKER)
+            case Finished():
+                return self._finished(event)
+            case _:
+                assert_never(event)
+
+    def _opened(self) -> list[Effect]:
+        if self.state is not SessionState.CONNECTING:
+            return []
+        self.state = SessionState.ACTIVE
+        return [SaveState(SessionState.ACTIVE), Audit("session.start", self.operator)]
+
+    def _asked(self, event: ChannelAsked) -> list[Effect]:
+        refusal = self._refusal(event)
+        if refusal is not None:
+            detail = f"{event.kind}: {refusal}"
+            return [
+                Audit("channel.refuse", self.operator, detail),
+                RefuseChannel(event.channel, refusal),
+            ]
+        self._channels.add(event.channel)
+        return [OpenChannel(event.channel)]
+
+    def _refusal(self, event: ChannelAsked) -> str | None:
+        if event.kind not in ("shell", "exec"):
+            return f"{event.kind} is not available through this broker"
+        if self.state is SessionState.PAUSED:
+            return f"the session is paused by {self.paused_by}; nothing opens until it is resumed"
+        if self.state is not SessionState.ACTIVE:
+            return "the session is over"
+        if len(self._channels) >= self.limits.channels:
+            return f"{self.limits.channels} channels are open, and that is the limit"
+        return None
+
+    def _directed(self, event: Directed) -> list[Effect]:
+        if event.verb is Verb.TERMINATE and self.state in _OVER:
+            # Joined to the ending that is under way: it gets the same receipt.
+            self._waiting.append(event.directive)
+            return [Audit("session.terminate", event.by, event.reason)]
+        refusal = self._order_refusal(event)
+        if refusal is not None:
+            return [
+                Audit(f"session.{event.verb}.refused", event.by, refusal),
+                Acknowledge(event.directive, Outcome.REFUSED, refusal),
+            ]
+        match event.verb:
+            case Verb.PAUSE:
+                return self._pause(event)
+            case Verb.RESUME:
+                return self._resume(event)
+            case Verb.WARN:
+                return self._warn(event)
+            case Verb.TERMINATE:
+                self._waiting.append(event.directive)
+                audit = Audit("session.terminate", event.by, event.reason)
+                return self._end(event.at, event.reason, event.by, audit)
+            case _:
+                assert_never(event.verb)
+
+    def _order_refusal(self, event: Directed) -> str | None:
+        if (self.state, event.verb) not in TRANSITIONS:
+            return f"the session is {self.state}; {event.verb} does not apply"
+        if event.verb is Verb.RESUME and event.by == self.operator:
+            return f"{event.by} works in this session; somebody else must resume it"
+        return None
+
+    def _pause(self, event: Directed) -> list[Effect]:
+        self.state = SessionState.PAUSED
+        self.paused_by = event.by
+        self._timers.paused(event.at)
+        return [
+            Mark(event.at, _label("pause", event)),
+            Checkpoint(event.at),
+            SaveState(SessionState.PAUSED, event.by),
+            Audit("session.pause", event.by, event.reason),
+            HoldInput(),
+            Announce(NoticeKind.PAUSE, event.by, event.reason),
+            Acknowledge(event.directive, Outcome.DONE, "input stopped, output withheld"),
+        ]
+
+    def _resume(self, event: Directed) -> list[Effect]:
+        self.state = SessionState.ACTIVE
+        self.paused_by = None
+        self._timers.resumed(event.at)
+        return [
+            Mark(event.at, _label("resume", event)),
+            Checkpoint(event.at),
+            SaveState(SessionState.ACTIVE),
+            Audit("session.resume", event.by, event.reason),
+            Announce(NoticeKind.RESUME, event.by, event.reason),
+            Deliver(),
+            ReleaseInput(),
+            Acknowledge(event.directive, Outcome.DONE, "input passes, withheld output delivered"),
+        ]
+
+    def _warn(self, event: Directed) -> list[Effect]:
+        return [
+            Mark(event.at, f"warn by {event.by}: {event.text}"),
+            Checkpoint(event.at),
+            Audit("session.warn", event.by, event.text),
+            Announce(NoticeKind.WARN, event.by, event.text),
+            Acknowledge(event.directive, Outcome.DONE, "given to the operator's terminal"),
+        ]
+
+    def _ticked(self, at: float) -> list[Effect]:
+        if self.state in _OVER:
+            return []
+        effects: list[Effect] = []
+        for due in self._timers.due(at):
+            if due.ends:
+                return [*effects, *self._end(at, due.sentence, BROKER)]
+            effects += [
+                Mark(at, f"warn by {BROKER}: {due.sentence}"),
+                Announce(NoticeKind.LIMIT, BROKER, due.sentence),
+            ]
+        return effects
+
+    def _recorder_failed(self, at: float, detail: str) -> list[Effect]:
+        if self.state in _OVER:
+            return []
+        failed = Audit("recording.fail", BROKER, detail)
+        return self._end(at, "the recording failed", BROKER, failed, recorded=False)
+
+    def _end(
+        self, at: float, reason: str, by: str, *first: Effect, recorded: bool = True
+    ) -> list[Effect]:
+        if self.state in _OVER:
+            return []
+        self.state = SessionState.ENDING
+        self._end_reason, self._ended_by = reason, by
+        marks: list[Effect] = []
+        if recorded:
+            marks = [Mark(at, f"end by {by}: {reason}"), Checkpoint(at)]
+        save = SaveState(SessionState.ENDING)
+        return [HoldInput(), *marks, save, *first, Hangup(reason, by)]
+
+    def _finished(self, event: Finished) -> list[Effect]:
+        self.state = SessionState.ENDED
+        outcome = Outcome.FAILED if any(step.failed for step in event.steps) else Outcome.DONE
+        return [
+            SaveEnd(event.at, self._end_reason, self._ended_by, event.digest),
+            Audit("session.end", self._ended_by, self._end_reason),
+            *(Acknowledge(waiting, outcome, "ended", event.steps) for waiting in self._waiting),
+        ]
+
+
+def _label(verb: str, event: Directed) -> str:
+    return f"{verb} by {event.by}: {event.reason}" if event.reason else f"{verb} by {event.by}"

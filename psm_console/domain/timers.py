@@ -1,0 +1,108 @@
+"""A live session's limits as deadlines in monotonic seconds, each with a warning before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .policy import Limits
+
+
+class _Limit(StrEnum):
+    IDLE = "idle"
+    DURATION = "duration"
+    GRANT = "grant"
+    PAUSE = "pause"
+
+
+_ENDINGS = {
+    _Limit.IDLE: "no input for {span}",
+    _Limit.DURATION: "the longest duration of {span} is reached",
+    _Limit.GRANT: "the grant has expired",
+    _Limit.PAUSE: "paused for {span}, the longest a pause may last",
+}
+_WARNINGS = {
+    _Limit.IDLE: "this session ends in {left} unless you type",
+    _Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
+    _Limit.GRANT: "this session ends in {left}: the grant expires then",
+    _Limit.PAUSE: "this session stays paused and is ended in {left}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline that has come: a warning, or the end."""
+
+    sentence: str
+    ends: bool
+
+
+class Timers:
+    """Deadlines in seconds since the session began."""
+
+    def __init__(self, limits: Limits, grant_expires_at: float | None) -> None:
+        self._limits = limits
+        self._spans = {
+            _Limit.IDLE: limits.idle_s,
+            _Limit.DURATION: limits.duration_s,
+            _Limit.GRANT: grant_expires_at or 0.0,
+            _Limit.PAUSE: limits.pause_s,
+        }
+        self._ends: dict[_Limit, float] = {}
+        self._warned: set[_Limit] = set()
+        self._set(_Limit.IDLE, limits.idle_s)
+        self._set(_Limit.DURATION, limits.duration_s)
+        if grant_expires_at is not None:
+            self._ends[_Limit.GRANT] = grant_expires_at
+
+    def _set(self, limit: _Limit, span: float, since: float = 0.0) -> None:
+        if span > 0:
+            self._ends[limit] = since + span
+
+    def input_received(self, at: float) -> None:
+        """Start the idle span again."""
+        if _Limit.IDLE in self._ends:
+            self._ends[_Limit.IDLE] = at + self._limits.idle_s
+            self._warned.discard(_Limit.IDLE)
+
+    def paused(self, at: float) -> None:
+        """While paused nobody can type: the pause has its own maximum in place of idling."""
+        self._ends.pop(_Limit.IDLE, None)
+        self._set(_Limit.PAUSE, self._limits.pause_s, at)
+
+    def resumed(self, at: float) -> None:
+        """Idle time starts again at the resume."""
+        self._ends.pop(_Limit.PAUSE, None)
+        self._warned -= {_Limit.PAUSE, _Limit.IDLE}
+        self._set(_Limit.IDLE, self._limits.idle_s, at)
+
+    def next(self) -> float | None:
+        """When something is due next."""
+        return min((self._when(limit) for limit in self._ends), default=None)
+
+    def due(self, at: float) -> Iterator[Due]:
+        """Yield what has come by `at`; warnings once each, an end last."""
+        late = [limit for limit, end in self._ends.items() if end <= at]
+        if late:
+            span = _spoken(self._spans[late[0]])
+            yield Due(_ENDINGS[late[0]].format(span=span), ends=True)
+            return
+        for limit, end in self._ends.items():
+            if limit not in self._warned and self._when(limit) <= at:
+                self._warned.add(limit)
+                yield Due(_WARNINGS[limit].format(left=_spoken(end - at)), ends=False)
+
+    def _when(self, limit: _Limit) -> float:
+        end = self._ends[limit]
+        if limit in self._warned:
+            return end
+        # A limit shorter than two warnings' lead warns at its half.
+        return end - min(self._limits.warn_s, self._spans[limit] / 2)
+
+
+def _spoken(seconds: float) -> str:
+    whole = max(round(seconds), 0)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole / 3600:.3g} h"
