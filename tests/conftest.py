@@ -1,11 +1,14 @@
-"""What every test gets: coroutine tests run, and nothing outside the temporary home is touched."""
+"""What every test gets: coroutine tests run, and in CI nothing may be skipped."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Generator
 
 import pytest
+
+from tests.support.tools import in_ci
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -17,3 +20,33 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     arguments = {name: pyfuncitem.funcargs[name] for name in wanted}
     asyncio.run(pyfuncitem.obj(**arguments))
     return True
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if report.skipped and in_ci() and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} may not skip in CI: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that skips in CI proves nothing there: it fails."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the user's home, agent or settings of ours."""
+    for name in ("PSM_HOME", "SSH_AUTH_SOCK", "SSH_ASKPASS", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
