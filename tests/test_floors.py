@@ -36,7 +36,7 @@ HOMES = {
     "sqlite3": {"store"},
     "sqlite_utils": {"store"},
     "watchfiles": {"store"},
-    "platformdirs": {"store"},
+    "platformdirs": {"store", "console"},
     "asyncssh": {"broker", "demo", "credentials", "recording"},
     "cryptography": {"credentials", "recording"},
     "textual": {"console"},
