@@ -70,8 +70,10 @@ async def test_a_shell_has_a_real_terminal_of_the_clients_size(tmp_path: Path) -
             terminal.resize(72, 20)
             terminal.type("until stty size | grep '20 72'; do sleep 0.02; done; echo re'sized'\r")
             terminal.wait_for("resized")
-            terminal.type("sleep 70\r")
+            terminal.type("echo go'ing'; sleep 70\r")
+            terminal.wait_for("going")
             terminal.type("\x03")
+            terminal.wait_for("db1$ ", after=terminal.output.rfind(b"going"))
             terminal.type("exit 5\r")
             return terminal.wait_exit()
 
