@@ -1,0 +1,218 @@
+"""Doorbells: whoever has committed or appended wakes those who wait, in half a millisecond.
+
+A bell carries no data: who hears one reads the store or the file again. Bells may be lost or ring
+for nothing; every listener also looks by itself once a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import select
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .home import Home
+
+POLL_S = 1.0
+"""How long a listener waits at most before it looks by itself."""
+_RECHECK_S = 0.05
+"""inotify on `-wal` fires before the commit can be read; a second look finds it."""
+_SETTLED_NS = 50_000_000
+"""A directory's time stamp moves in steps of up to 10 ms: two changes can share one."""
+_LONGEST_ADDRESS = 103
+_SUFFIX = ".bell"
+
+
+class Bell:
+    """A datagram socket in the home's run/ that wakes this process; close it or leave a corpse."""
+
+    def __init__(self, home: Home, topic: str):
+        """Bind a bell for `topic` (`store`, or a session's id).
+
+        Raises OSError where run/ can not be written: a read-only copy has no bells.
+        """
+        self._path = home.run / f"{topic}~{os.getpid()}-{secrets.token_hex(2)}{_SUFFIX}"
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
+        try:
+            with _address(home.run, self._path.name) as address:
+                self._socket.bind(address)
+            self._socket.setblocking(False)
+            self._path.chmod(0o600)
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the descriptor that becomes readable when the bell has rung."""
+        return self._socket.fileno()
+
+    def drain(self) -> bool:
+        """Forget all ringing so far; True when there was any. Do it before reading the store."""
+        rung = False
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._socket.recv(16)
+                rung = True
+        return rung
+
+    def wait(self, timeout_s: float) -> bool:
+        """Block until the bell rings (True, and drained) or the time is over."""
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return bool(poll.poll(max(timeout_s, 0) * 1000)) and self.drain()
+
+    def close(self) -> None:
+        """Unbind; harmless when it is closed already."""
+        if self._socket.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+            self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Ringer:
+    """Rings the bells of a home; for one thread. Ringing never raises and never blocks."""
+
+    def __init__(self, home: Home):
+        self._run = home.run
+        self._socket: socket.socket | None = None
+        self._stamp: int | None = None
+        self._bells: dict[str, tuple[str, ...]] = {}
+
+    def ring(self, topic: str) -> int:
+        """Wake all who listen to `topic`; return how many there are. Unlinks dead bells."""
+        try:
+            names = self._names().get(topic, ())
+        except OSError:
+            return 0
+        return sum(self._ring(name) for name in names)
+
+    def close(self) -> None:
+        """Give back the socket; the next ring opens another."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        """Return the bells by topic, listed again only when the directory has changed."""
+        stamp = self._run.stat().st_mtime_ns
+        if stamp != self._stamp:
+            found: dict[str, list[str]] = {}
+            for name in os.listdir(self._run):
+                topic, separator, _ = name.rpartition("~")
+                if separator and name.endswith(_SUFFIX):
+                    found.setdefault(topic, []).append(name)
+            self._bells = {topic: tuple(names) for topic, names in found.items()}
+            settled = time.time_ns() - stamp > _SETTLED_NS
+            self._stamp = stamp if settled else None
+        return self._bells
+
+    def _ring(self, name: str) -> bool:
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
+            self._socket.setblocking(False)
+        try:
+            with _address(self._run, name) as address:
+                self._socket.sendto(b"\0", address)
+        except BlockingIOError:
+            return True  # its queue is full: it has been woken more often than it looked
+        except ConnectionRefusedError:
+            with contextlib.suppress(OSError):
+                (self._run / name).unlink()
+            return False
+        except OSError:
+            return False
+        return True
+
+
+async def listen(
+    home: Home, topic: str, path: Path, *, poll_s: float = POLL_S
+) -> AsyncIterator[None]:
+    """Yield when `topic` may have changed: at once, at each bell, and every `poll_s` seconds.
+
+    Any number of changes while the consumer works make one wake. Where no bell can be bound,
+    `path` (a live file, or the store, whose directory is then watched) is watched instead.
+    Close the iterator (`contextlib.aclosing`) when leaving it early.
+    """
+    woken = asyncio.Event()
+    woken.set()
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            bell = stack.enter_context(Bell(home, topic))
+        except OSError:
+            stack.push_async_callback(_cancel, asyncio.create_task(_watch(path, home, woken.set)))
+        else:
+            loop = asyncio.get_running_loop()
+            loop.add_reader(bell.fileno(), _heard, bell, woken)
+            stack.callback(loop.remove_reader, bell.fileno())
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):
+                    await woken.wait()
+            woken.clear()
+            yield
+
+
+async def _watch(path: Path, home: Home, wake: Callable[[], None]) -> None:
+    """Wake when the file system says that `path` has changed, and shortly after."""
+    from watchfiles import awatch
+
+    store = path == home.database
+    watched = path.parent if store else path
+    with contextlib.suppress(OSError):  # it is gone: the poll goes on alone
+        async for _ in awatch(
+            watched,
+            # The `-wal` beside the store comes and goes, so the directory is watched.
+            watch_filter=lambda _, name: not store or Path(name).name.startswith(path.name),
+            step=1 if not store else 10,
+            debounce=10 if not store else 50,
+            recursive=False,
+        ):
+            wake()
+            await asyncio.sleep(_RECHECK_S)
+            wake()
+
+
+def _heard(bell: Bell, woken: asyncio.Event) -> None:
+    bell.drain()
+    woken.set()
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+_FLAGS = getattr(socket, "SOCK_CLOEXEC", 0)
+
+
+@contextlib.contextmanager
+def _address(folder: Path, name: str) -> Iterator[str]:
+    """Give a socket's address; where the path is too long for one, through a descriptor."""
+    whole = str(folder / name)
+    if len(os.fsencode(whole)) <= _LONGEST_ADDRESS:
+        yield whole
+        return
+    handle = os.open(folder, os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{handle}/{name}"
+    finally:
+        os.close(handle)
