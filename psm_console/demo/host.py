@@ -61,37 +61,52 @@ class _Door(asyncssh.SSHServer):
         return right and username == self._machine.account
 
 
-async def listen(machine: Machine, sock: socket.socket) -> asyncssh.SSHAcceptor:
-    """Serve `machine` on the listening socket `sock` until the acceptor is closed."""
+class Host:
+    """One machine that answers; `programs` are those it runs at the moment."""
 
-    async def serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
-        await _serve(machine, process)
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.programs: set[asyncio.subprocess.Process] = set()
+        self._acceptor: asyncssh.SSHAcceptor | None = None
 
-    return await asyncssh.listen(
-        sock=sock,
-        server_factory=lambda: _Door(machine),
-        process_factory=serve,
-        server_host_keys=[str(machine.host_key)],
-        encoding=None,
-        line_editor=False,
-        allow_scp=False,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        config=None,
-        keepalive_interval=30,
-        login_timeout=20,
-    )
+    async def listen(self, sock: socket.socket) -> None:
+        """Serve on the listening socket `sock`."""
+
+        async def serve(process: asyncssh.SSHServerProcess[bytes]) -> None:
+            await _serve(self, process)
+
+        self._acceptor = await asyncssh.listen(
+            sock=sock,
+            server_factory=lambda: _Door(self.machine),
+            process_factory=serve,
+            server_host_keys=[str(self.machine.host_key)],
+            encoding=None,
+            line_editor=False,
+            allow_scp=False,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            config=None,
+            keepalive_interval=30,
+            login_timeout=20,
+        )
+
+    async def close(self) -> None:
+        """Let nobody in any more, and end what still runs."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        await asyncio.gather(*(end_session(program) for program in self.programs))
 
 
-async def _serve(machine: Machine, process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _serve(host: Host, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    machine = host.machine
     try:
         if process.subsystem:
             process.stderr.write(f"{machine.name} has no subsystem {process.subsystem}\n".encode())
             process.exit(1)
         elif process.term_type:
-            await _serve_terminal(machine, process)
+            await _serve_terminal(host, process)
         else:
-            await _serve_pipes(machine, process)
+            await _serve_pipes(host, process)
     except (OSError, asyncssh.Error) as error:
         # One client's trouble is that client's: the machine serves the others.
         _log.info("%s: a session ended early: %s", machine.name, error)
@@ -109,7 +124,8 @@ def _environment(machine: Machine, process: asyncssh.SSHServerProcess[bytes]) ->
     return {**machine.environment, **asked, "TERM": process.term_type or "dumb"}
 
 
-async def _serve_terminal(machine: Machine, process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _serve_terminal(host: Host, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    machine = host.machine
     columns, rows = process.term_size[:2]
     terminal = Terminal(columns or 80, rows or 24)
     try:
@@ -117,6 +133,7 @@ async def _serve_terminal(machine: Machine, process: asyncssh.SSHServerProcess[b
         program = await start_on_terminal(
             argv, terminal, _environment(machine, process), machine.home
         )
+        host.programs.add(program)
         typing = asyncio.ensure_future(_type(process, terminal))
         drawing = asyncio.ensure_future(_draw(process, terminal))
         await _until_over(process, program, drawing)
@@ -125,7 +142,7 @@ async def _serve_terminal(machine: Machine, process: asyncssh.SSHServerProcess[b
         await asyncio.gather(typing, drawing, return_exceptions=True)
     finally:
         terminal.close()
-    await _finish(process, program)
+    await _finish(host, process, program)
 
 
 async def _until_over(
@@ -168,9 +185,11 @@ async def _draw(process: asyncssh.SSHServerProcess[bytes], terminal: Terminal) -
         await process.stdout.drain()
 
 
-async def _serve_pipes(machine: Machine, process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _serve_pipes(host: Host, process: asyncssh.SSHServerProcess[bytes]) -> None:
+    machine = host.machine
     argv = _argv(machine, process.command)
     program = await start_on_pipes(argv, _environment(machine, process), machine.home)
+    host.programs.add(program)
     assert program.stdout is not None and program.stderr is not None
     feeding = asyncio.ensure_future(_feed(process, program))
     output = asyncio.gather(
@@ -181,7 +200,7 @@ async def _serve_pipes(machine: Machine, process: asyncssh.SSHServerProcess[byte
     feeding.cancel()
     done.cancel()
     await asyncio.gather(feeding, done, return_exceptions=True)
-    await _finish(process, program)
+    await _finish(host, process, program)
 
 
 async def _both(output: asyncio.Future[tuple[None, None]]) -> None:
@@ -215,10 +234,11 @@ async def _copy(source: asyncio.StreamReader, sink: asyncssh.SSHWriter[bytes]) -
 
 
 async def _finish(
-    process: asyncssh.SSHServerProcess[bytes], program: asyncio.subprocess.Process
+    host: Host, process: asyncssh.SSHServerProcess[bytes], program: asyncio.subprocess.Process
 ) -> None:
     status = program.returncode
     await end_session(program)
+    host.programs.discard(program)
     if status is None:
         process.close()
     elif status < 0:

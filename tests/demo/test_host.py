@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from psm_console.demo.host import Machine, listen
+from psm_console.demo.host import Host, Machine
 from tests.support.openssh import OpenSsh
 from tests.support.sshd import write_key
 from tests.support.terminal import PtyProcess
@@ -32,11 +32,12 @@ async def _host(folder: Path) -> AsyncIterator[OpenSsh]:
             environment={"PATH": "/usr/bin:/bin", "HOME": str(folder), "PS1": "db1$ "},
             home=folder,
         )
-        acceptor = await listen(machine, sock)
+        host = Host(machine)
+        await host.listen(sock)
         try:
             yield client
         finally:
-            acceptor.close()
+            await host.close()
 
 
 def _running(marker: str) -> bool:
