@@ -1,1 +1,32 @@
-"""."""
+"""Keys, and the secrets behind accounts; a secret is in no repr, log, argv or error text."""
+
+from .errors import CredentialError
+from .keys import NAMESPACE, ensure_key, ensure_signers, load_key, public_line, signers_line
+from .opening import (
+    Credential,
+    KeyCredential,
+    PasswordCredential,
+    check_credential,
+    open_credential,
+)
+from .public_key import PublicKey, fingerprint, parse_public_key
+from .secret import Secret
+
+__all__ = [
+    "NAMESPACE",
+    "Credential",
+    "CredentialError",
+    "KeyCredential",
+    "PasswordCredential",
+    "PublicKey",
+    "Secret",
+    "check_credential",
+    "ensure_key",
+    "ensure_signers",
+    "fingerprint",
+    "load_key",
+    "open_credential",
+    "parse_public_key",
+    "public_line",
+    "signers_line",
+]
