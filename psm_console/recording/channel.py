@@ -83,8 +83,12 @@ class ChannelRecorder:
         self._output = self._input = self._discarded = 0
         self._signed_weight = -1
         self._signed_us = 0
-        with self._gate:
-            self._open(opening)
+        try:
+            with self._gate:
+                self._open(opening)
+        except BaseException:
+            self._cast.file.close()
+            raise
 
     def _open(self, opening: Opening) -> None:
         command = opening.command
