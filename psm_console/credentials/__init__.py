@@ -1,7 +1,16 @@
 """Keys, and the secrets behind accounts; a secret is in no repr, log, argv or error text."""
 
 from .errors import CredentialError
-from .keys import NAMESPACE, ensure_key, ensure_signers, load_key, public_line, signers_line
+from .keys import (
+    NAMESPACE,
+    PRINCIPAL,
+    ensure_key,
+    ensure_signers,
+    load_key,
+    make_key,
+    public_line,
+    signers_line,
+)
 from .opening import (
     Credential,
     KeyCredential,
@@ -14,6 +23,7 @@ from .secret import Secret
 
 __all__ = [
     "NAMESPACE",
+    "PRINCIPAL",
     "Credential",
     "CredentialError",
     "KeyCredential",
@@ -25,6 +35,7 @@ __all__ = [
     "ensure_signers",
     "fingerprint",
     "load_key",
+    "make_key",
     "open_credential",
     "parse_public_key",
     "public_line",

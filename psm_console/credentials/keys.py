@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 NAMESPACE = "psm-recording"
 """What a signature of a recording is for; one made for `git` or `file` is not accepted."""
+PRINCIPAL = "psm"
+"""Who signs, the `-I` of `ssh-keygen -Y verify`."""
 
 
-def ensure_key(path: Path, comment: str) -> str:
+def make_key(path: Path, comment: str) -> str:
     """Make an Ed25519 key at `path` (0600) and its public line at `path`.pub, if there is none.
 
     Return the public line. Two callers at once agree on one key.
@@ -62,6 +64,12 @@ def public_line(path: Path, comment: str = "") -> str:
     return f"{line} {comment}".strip()
 
 
+def ensure_key(path: Path, comment: str) -> asyncssh.SSHKey:
+    """Return the key at `path`, made first if there is none."""
+    make_key(path, comment)
+    return load_key(path)
+
+
 def load_key(path: Path) -> asyncssh.SSHKey:
     """Return the private key at `path`, for asyncssh and for signing."""
     import asyncssh
@@ -74,7 +82,7 @@ def load_key(path: Path) -> asyncssh.SSHKey:
         raise _not_a_key(path) from None
 
 
-def signers_line(public: PublicKey | str, principal: str = NAMESPACE) -> str:
+def signers_line(public: PublicKey | str, principal: str = PRINCIPAL) -> str:
     """Return a line of an allowed_signers file, bound to our namespace (ssh-keygen(1))."""
     key = parse_public_key(public) if isinstance(public, str) else public
     return f'{principal} namespaces="{NAMESPACE}" {key.type} {key.encoded}'
