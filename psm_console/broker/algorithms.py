@@ -1,0 +1,39 @@
+"""The SSH algorithms both legs speak."""
+
+from __future__ import annotations
+
+# dropbear disconnects on its key-exchange guess unless curve25519-sha256 is the first in the list.
+KEX = [
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "ecdh-sha2-nistp384",
+    "ecdh-sha2-nistp521",
+    "diffie-hellman-group16-sha512",
+    "diffie-hellman-group18-sha512",
+]
+# OpenSSH prefers chacha20-poly1305 where it is offered, at 2.5 times the CPU of AES-GCM.
+CIPHERS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes256-ctr", "aes128-ctr"]
+MACS = [
+    "hmac-sha2-256-etm@openssh.com",
+    "hmac-sha2-512-etm@openssh.com",
+    "hmac-sha2-256",
+    "hmac-sha2-512",
+]
+SIGNATURES = [
+    "ssh-ed25519",
+    "sk-ssh-ed25519@openssh.com",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-256",
+    "rsa-sha2-512",
+]
+
+WINDOW = 2 << 20
+"""Bytes that may be under way on a channel before the sender waits."""
+KEEPALIVE_S = 5
+KEEPALIVES = 3
+"""A leg that answers nothing for `KEEPALIVE_S × KEEPALIVES` seconds is gone."""
+LOGIN_TIMEOUT_S = 20

@@ -1,0 +1,60 @@
+"""Who the operator is: bound once, from the key whose signature was checked."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import asyncssh
+
+from psm_console.domain.inventory import Identity, Inventory
+from psm_console.domain.names import Login
+
+
+@runtime_checkable
+class ProvedBy(Protocol):
+    """The owner of a connection, who is told which key proved itself."""
+
+    def key_proved(self, username: str, key_data: bytes) -> None:
+        """Bind the identity to `key_data` (SSH wire form) for `username`."""
+
+
+class OperatorConnection(asyncssh.SSHServerConnection):
+    """A server connection that says which key proved itself.
+
+    `SSHServer.validate_public_key` is called for keys that are merely offered. A server that notes
+    the identity there logs an attacker in as the owner of any public key (CVE-2024-45337), so the
+    key is handed on here, after the signature was verified.
+    """
+
+    async def validate_public_key(
+        self, username: str, key_data: bytes, msg: bytes, signature: bytes
+    ) -> bool:
+        """Check the key, and where a signature came with it, tell the owner that it holds."""
+        good = await super().validate_public_key(username, key_data, msg, signature)
+        if good and msg:
+            owner = self.get_owner()
+            assert isinstance(owner, ProvedBy)
+            owner.key_proved(username, key_data)
+        return good
+
+
+class Keyring:
+    """The public keys of an inventory, by their wire form."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._owners: dict[bytes, list[Identity]] = {}
+        for identity in inventory.identities.values():
+            for line in identity.keys:
+                data = asyncssh.import_public_key(line).public_data
+                self._owners.setdefault(data, []).append(identity)
+
+    def owner(self, login: Login, key: bytes) -> Identity | None:
+        """Return whom `key` proves for `login`, or None.
+
+        Where the login names nobody, the key must belong to one identity only: a key shared by two
+        names neither.
+        """
+        owners = self._owners.get(key, [])
+        if login.operator is not None:
+            return next((owner for owner in owners if owner.name == login.operator), None)
+        return owners[0] if len(owners) == 1 else None

@@ -1,0 +1,71 @@
+"""What a client asked of a channel before it started: terminal, environment, command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import asyncssh
+
+from psm_console.domain.session import Size
+
+from . import algorithms
+
+_TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+_VALUE_LIMIT = 1024
+
+
+@dataclass(slots=True)
+class ChannelRequest:
+    """Collected from the client's requests, in whatever order they come."""
+
+    size: Size | None = None
+    term: str = ""
+    modes: dict[int, int] = field(default_factory=dict)
+    command: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def take_pty(
+        self, term: str, size: tuple[int, int, int, int], modes: Mapping[int, int]
+    ) -> None:
+        """Note the terminal. TERM comes raw from the client: what is no name becomes `xterm`."""
+        self.term = term if _TERM.fullmatch(term) else "xterm"
+        self.size = Size.clamped(size[0] or 80, size[1] or 24)
+        self.modes = dict(modes)
+
+    def take_start(self, command: str | None, environment: dict[str, str]) -> None:
+        """Note what is to run (None: a shell) and the variables the client wants set."""
+        self.command = command
+        self.environment = environment
+
+    async def open_on(
+        self,
+        connection: asyncssh.SSHClientConnection,
+        factory: Callable[[], asyncssh.SSHClientSession[bytes]],
+        allowed: tuple[str, ...],
+    ) -> None:
+        """Ask the same of the target, with the variables whose names `allowed` lets by."""
+        size = self.size
+        await connection.create_session(
+            factory,
+            command=self.command,
+            request_pty=size is not None and "force",
+            term_type=self.term,
+            term_size=(size.columns, size.rows) if size is not None else (0, 0),
+            term_modes=self.modes,
+            env=self._passed_on(allowed),
+            send_env=None,
+            encoding=None,
+            window=algorithms.WINDOW,
+        )
+
+    def _passed_on(self, allowed: tuple[str, ...]) -> dict[str | bytes, str | bytes]:
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if any(fnmatchcase(name, pattern) for pattern in allowed)
+            and len(value) <= _VALUE_LIMIT
+            and value.isprintable()
+        }

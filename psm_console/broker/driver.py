@@ -1,0 +1,310 @@
+"""Performs what the live session decides: the only code that holds the writers of its channels."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self, assert_never
+
+import asyncssh
+
+from psm_console.domain import effects as fx
+from psm_console.domain.events import (
+    ChannelAsked,
+    ChannelClosed,
+    ConnectionLost,
+    Event,
+    Finished,
+    RecorderFailed,
+    TargetOpened,
+    TargetRefused,
+    Ticked,
+)
+from psm_console.domain.inventory import Account, Target
+from psm_console.domain.live import LiveSession
+from psm_console.domain.names import SessionId
+from psm_console.domain.policy import Policy
+from psm_console.domain.session import ChannelKind, Session, SessionState
+
+from . import target as target_leg
+from .activity import Activity
+from .hangup import HangUp
+from .journal import Journal
+from .relay import Relay
+
+if TYPE_CHECKING:
+    from psm_console.recording import SessionRecorder
+
+log = logging.getLogger(__name__)
+
+
+class Surroundings(Protocol):
+    """What a driver needs of the worker it runs in."""
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
+        """Run `coroutine` as a task that is kept, named and watched."""
+
+    def appended(self, session: SessionId) -> None:
+        """Wake whoever watches `session`: its recording has grown."""
+
+    def over(self, driver: SessionDriver) -> None:
+        """Forget a session that has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What a driver is told about the session it drives."""
+
+    session: Session
+    target: Target
+    account: Account
+    policy: Policy
+    grant_expires_at: float | None = None
+    """Seconds from the session's start."""
+
+
+class RecordingGuard:
+    """Turns any exception of the recorder into the session's end; true when none came."""
+
+    def __init__(self, failed: Callable[[Exception], None]) -> None:
+        self._report = failed
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        self._failed = False
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._failed = True
+        self._report(error)
+        return True
+
+    def __bool__(self) -> bool:
+        return not self._failed
+
+
+class SessionDriver:
+    """One live session: its two legs, its recorder, its row in the store."""
+
+    def __init__(
+        self,
+        brief: Brief,
+        operator: asyncssh.SSHServerConnection,
+        recorder: SessionRecorder,
+        journal: Journal,
+        around: Surroundings,
+    ) -> None:
+        self.brief = brief
+        self.session = brief.session
+        self.policy = brief.policy
+        self.operator = operator
+        self.recorder = recorder
+        self.journal = journal
+        self.target: asyncssh.SSHClientConnection | None = None
+        self.live = LiveSession(brief.session.operator, brief.policy.limits, brief.grant_expires_at)
+        self.relays: dict[int, Relay] = {}
+        self.activity = Activity()
+        self.ended = asyncio.Event()
+        self._around = around
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._guard = RecordingGuard(self._recorder_failed)
+        self._numbers = 0
+        self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
+        self._output_closed = self._input_closed = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._set_alarm()
+
+    def at(self) -> float:
+        """Seconds since the session began, on the monotonic clock."""
+        return self._loop.time() - self._began
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
+        """Run `coroutine` beside the session."""
+        self._around.spawn(coroutine, f"{self.session.id} {name}")
+
+    def recording(self) -> RecordingGuard:
+        """Guard a call to the recorder: fail closed."""
+        return self._guard
+
+    def handle(self, event: Event) -> None:
+        """Let the live session decide about `event`, and do what it says before returning."""
+        self._perform(self.live.handle(event))
+        self._set_alarm()
+
+    # The session's course
+
+    async def open_target(self) -> None:
+        """Open the target leg; raise `TargetRefusedError` when that can not be."""
+        try:
+            self.target = await target_leg.connect(
+                self.brief.target, self.brief.account, self._target_lost
+            )
+        except target_leg.TargetRefusedError as error:
+            self.handle(TargetRefused(self.at(), str(error)))
+            raise
+        self.handle(TargetOpened(self.at()))
+        if self.live.state is not SessionState.ACTIVE:
+            self.target.abort()
+
+    def new_relay(self) -> Relay:
+        """Return the relay of a channel that the client opens."""
+        self._numbers += 1
+        relay = Relay(self, self._numbers)
+        self.relays[relay.number] = relay
+        return relay
+
+    def ask(self, relay: Relay, kind: str) -> Callable[[], None]:
+        """Put a channel's request to the gate; return what to do once the client was answered."""
+        effects = self.live.handle(ChannelAsked(self.at(), relay.number, kind))
+        answer: Callable[[], None] = relay.start
+        rest: list[fx.Effect] = []
+        for effect in effects:
+            match effect:
+                case fx.OpenChannel():
+                    answer = self._opening(relay, kind)
+                case fx.RefuseChannel(_, reason):
+                    answer = _refusing(relay, reason)
+                case _:
+                    rest.append(effect)
+        self._perform(rest)
+        return answer
+
+    def _opening(self, relay: Relay, kind: str) -> Callable[[], None]:
+        relay.kind = ChannelKind(kind)
+        request = relay.request
+        with self.recording() as recorded:
+            relay.recorder = self.recorder.open_channel(
+                relay.number,
+                relay.kind,
+                at=self.at(),
+                size=request.size,
+                term=request.term,
+                command=request.command,
+            )
+        if not recorded or relay.recorder is None:
+            return lambda: None
+        self.journal.channel_opened(relay)
+        return relay.start
+
+    def channel_closed(self, relay: Relay) -> None:
+        """Take a channel off the session once both its halves are closed."""
+        if self.relays.pop(relay.number, None) is None:
+            return
+        self._output_closed += relay.output_bytes
+        self._input_closed += relay.input_bytes
+        if relay.recorder is not None:
+            with self.recording():
+                relay.recorder.close(self.at())
+            self.journal.channel_closed(relay)
+        self.handle(ChannelClosed(self.at(), relay.number))
+
+    def operator_lost(self, error: Exception | None) -> None:
+        """The operator's connection is closed."""
+        detail = "" if error is None else "the operator's connection broke"
+        self.handle(ConnectionLost(self.at(), "operator", detail))
+
+    def _target_lost(self, error: Exception | None) -> None:
+        detail = "" if error is None else "the target's connection broke"
+        self.handle(ConnectionLost(self.at(), "target", detail))
+
+    def _recorder_failed(self, error: Exception) -> None:
+        log.error("%s: the recorder failed: %s", self.session.id, error)
+        self.handle(RecorderFailed(self.at(), f"{type(error).__name__}: {error}"))
+
+    # What is counted
+
+    def output_seen(self, at: float, count: int) -> None:
+        """Count recorded output for the sparkline, and wake who watches."""
+        self.activity.add(at, count)
+        self._around.appended(self.session.id)
+
+    def totals(self) -> tuple[int, int]:
+        """Return the bytes (from the target, to the target) of all channels so far."""
+        relays = self.relays.values()
+        return (
+            self._output_closed + sum(relay.output_bytes for relay in relays),
+            self._input_closed + sum(relay.input_bytes for relay in relays),
+        )
+
+    def save_counters(self, at: float) -> None:
+        """Have the store learn the counts, when they changed."""
+        output, given = self.totals()
+        bins = self.activity.bins(at)
+        if (output, given, bins) != self._saved:
+            self._saved = (output, given, bins)
+            self.journal.counters(output, given, bins)
+        self.journal.flush()
+
+    # Deadlines
+
+    def _set_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        deadline = self.live.next_deadline()
+        if deadline is not None:
+            self._alarm = self._loop.call_at(self._began + deadline, self._ring)
+
+    def _ring(self) -> None:
+        # Input moves the idle deadline without an event: then nothing is due, and it is set anew.
+        self.handle(Ticked(self.at()))
+
+    # Effects
+
+    def _perform(self, effects: list[fx.Effect]) -> None:
+        for effect in effects:
+            self._do(effect)
+        self.journal.flush()
+
+    def _do(self, effect: fx.Effect) -> None:
+        match effect:
+            case fx.Mark(at, label):
+                with self.recording():
+                    self.recorder.mark(at, label)
+            case fx.Checkpoint(at):
+                with self.recording():
+                    self.recorder.checkpoint(at)
+            case fx.HoldInput():
+                for relay in self.relays.values():
+                    relay.hold_input()
+            case fx.ReleaseInput():
+                for relay in list(self.relays.values()):
+                    relay.release_input()
+            case fx.Announce(kind, by, text):
+                for relay in self.relays.values():
+                    relay.announce(kind, by, text)
+            case fx.Deliver():
+                for relay in list(self.relays.values()):
+                    relay.deliver()
+            case fx.Hangup(reason, by):
+                self.spawn(self._hang_up(reason, by), "hang up")
+            case fx.SaveState() | fx.SaveEnd() | fx.Audit() | fx.Acknowledge():
+                self.journal.note(effect)
+            case fx.OpenChannel() | fx.RefuseChannel():
+                raise AssertionError("only `ask` is answered with these")
+            case _:
+                assert_never(effect)
+
+    async def _hang_up(self, reason: str, by: str) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        finished: Finished = await HangUp(self, reason, by).run()
+        self.handle(finished)
+        await self.journal.settled()
+        self.ended.set()
+        self._around.over(self)
+
+
+def _refusing(relay: Relay, reason: str) -> Callable[[], None]:
+    return lambda: relay.refuse(reason)

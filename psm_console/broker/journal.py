@@ -1,0 +1,207 @@
+"""What the store learns of one session, in the order it happened, a transaction a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from psm_console.domain import effects as fx
+from psm_console.domain.names import DirectiveId, SessionId
+from psm_console.domain.session import Channel, Directive, Receipt, Session, Step
+from psm_console.domain.text import visible
+from psm_console.store import Store, StoreThread
+
+if TYPE_CHECKING:
+    from psm_console.recording import Checkpoint, Seal
+
+    from .relay import Relay
+
+log = logging.getLogger(__name__)
+
+Write = Callable[[Store], object]
+_DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """When a directive was claimed, on both time scales."""
+
+    directive: Directive
+    at: float
+    ms: float
+    """Milliseconds from the request to the claim."""
+
+
+class Journal:
+    """Collects writes about one session and hands them to the store's thread together.
+
+    Nothing here waits: the byte path goes on while SQLite syncs. A batch that fails is logged and
+    its acknowledgements stay out, so that the supervisor sees *not confirmed*.
+    """
+
+    def __init__(self, store: StoreThread, session: Session, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._session = session
+        self._clock = clock
+        self._writes: list[Write] = []
+        self._checkpoints: dict[str, Checkpoint] = {}
+        self._claims: dict[DirectiveId, _Claim] = {}
+        self._last: Future[object] | None = None
+
+    def claimed(self, directive: Directive, at: float) -> None:
+        """Note that this session's worker took `directive` at `at` seconds of the session."""
+        ms = (self._clock() - directive.requested_at) / timedelta(milliseconds=1)
+        self._claims[directive.id] = _Claim(directive, at, max(ms, 0.0))
+
+    def note(self, effect: fx.SaveState | fx.SaveEnd | fx.Audit | fx.Acknowledge) -> None:
+        """Take an effect that the store must learn."""
+        session, now = self._session.id, self._clock()
+        match effect:
+            case fx.SaveState(state, paused_by):
+                paused_at = now if paused_by else None
+                self._writes.append(
+                    lambda store: store.sessions.set_state(
+                        session, state, paused_by=paused_by, paused_at=paused_at
+                    )
+                )
+            case fx.SaveEnd():
+                self._writes.append(lambda store: self._save_end(store, effect, now))
+            case fx.Audit(action, actor, detail):
+                said = visible(detail, _DETAIL)
+                self._writes.append(
+                    lambda store: store.audit.append(
+                        now, action, actor, session=session, detail=said
+                    )
+                )
+            case fx.Acknowledge():
+                self._acknowledge(effect)
+
+    def _save_end(self, store: Store, end: fx.SaveEnd, now: datetime) -> None:
+        session = self._session.id
+        reason = visible(end.reason, _DETAIL)
+        store.sessions.end(session, ended_at=now, end_reason=reason, ended_by=end.by)
+        if end.digest is not None:
+            store.audit.append(now, "recording.close", "broker", session=session, detail=end.digest)
+
+    def _acknowledge(self, effect: fx.Acknowledge) -> None:
+        claim = self._claims.pop(effect.directive, None)
+        if claim is None:
+            return
+        steps = [Step("requested", 0.0), Step("claimed", round(claim.ms, 1))]
+        steps += [_since_request(step, claim) for step in effect.steps]
+        receipt = Receipt(tuple(steps), visible(effect.detail, _DETAIL))
+        self._writes.append(
+            lambda store: store.directives.finish(effect.directive, effect.outcome, receipt)
+        )
+
+    def channel_opened(self, relay: Relay) -> None:
+        """Store a new channel."""
+        assert relay.kind is not None and relay.recorder is not None
+        command = relay.request.command
+        channel = Channel(
+            session=self._session.id,
+            number=relay.number,
+            kind=relay.kind,
+            pty=relay.pty,
+            command=None if command is None else visible(command, 4096),
+            file=relay.recorder.file,
+            opened_at=self._clock(),
+        )
+        self._writes.append(lambda store: _add_channel(store, channel))
+
+    def channel_closed(self, relay: Relay) -> None:
+        """Store what became of a channel."""
+        assert relay.recorder is not None
+        ledger, now = relay.recorder.ledger, self._clock()
+        session, number, said = self._session.id, relay.number, relay.exit_text
+        self._writes.append(
+            lambda store: store.sessions.close_channel(
+                session, number, closed_at=now, exit=said, ledger=ledger
+            )
+        )
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Note a file's newest signed checkpoint; called on the recorder's thread."""
+        self._checkpoints[checkpoint.file] = checkpoint
+
+    def sealed(self, at: float, seal: Seal) -> None:
+        """Store what the closed recording consists of; `at` is its length in seconds."""
+        session, now = self._session.id, self._clock()
+        self._writes.append(lambda store: _save_checkpoints(store, session, self._take()))
+        self._writes.append(
+            lambda store: store.recordings.close(
+                session,
+                closed_at=now,
+                digest=seal.digest,
+                duration_s=at,
+                files=[file.name for file in seal.files],
+                size_bytes=seal.size_bytes,
+            )
+        )
+
+    def counters(self, output: int, given: int, activity: tuple[int, ...]) -> None:
+        """Store byte counts for the live list."""
+        session = self._session.id
+        self._writes.append(
+            lambda store: store.sessions.counters(
+                session, output_bytes=output, input_bytes=given, activity=activity
+            )
+        )
+
+    def flush(self) -> None:
+        """Hand what was collected to the store's thread, as one transaction."""
+        writes, self._writes = self._writes, []
+        checkpoints = self._take()
+        if checkpoints:
+            # After the rest: a file's first checkpoint comes before the batch that names the file.
+            session = self._session.id
+            writes.append(lambda store: _save_checkpoints(store, session, checkpoints))
+        if not writes:
+            return
+        self._last = self._store.submit(lambda store: _all(store, writes))
+        self._last.add_done_callback(self._settled_one)
+
+    def _take(self) -> list[Checkpoint]:
+        taken, self._checkpoints = self._checkpoints, {}
+        return list(taken.values())
+
+    async def settled(self) -> None:
+        """Wait until everything noted so far is stored, or has failed."""
+        self.flush()
+        if self._last is not None:
+            await asyncio.wait([asyncio.wrap_future(self._last)])
+
+    def _settled_one(self, future: Future[object]) -> None:
+        error = future.exception()
+        if error is not None:
+            log.error("%s: the store did not take a batch: %s", self._session.id, error)
+
+
+def _all(store: Store, writes: list[Write]) -> None:
+    with store.transaction():
+        for write in writes:
+            write(store)
+
+
+def _add_channel(store: Store, channel: Channel) -> None:
+    store.sessions.add_channel(channel)
+    store.recordings.add_file(channel.session, channel.file, channel.kind, channel.opened_at)
+
+
+def _save_checkpoints(store: Store, session: SessionId, checkpoints: list[Checkpoint]) -> None:
+    for one in checkpoints:
+        store.recordings.checkpoint(
+            session, one.file, one.offset, one.sha256, one.at, one.signature
+        )
+
+
+def _since_request(step: Step, claim: _Claim) -> Step:
+    if step.ms is None:
+        return step
+    # An order that joined an ending under way finds steps already done: done by its claim.
+    return replace(step, ms=round(claim.ms + max(step.ms - claim.at * 1000, 0.0), 1))

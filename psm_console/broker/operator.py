@@ -1,0 +1,170 @@
+"""The operator leg: one client's connection, from its first byte to its session."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import asyncssh
+from asyncssh.public_key import decode_ssh_public_key
+
+from psm_console.domain.inventory import Identity
+from psm_console.domain.names import Login
+from psm_console.domain.text import visible
+
+from .halves import OperatorHalf
+from .target import TargetRefusedError
+
+if TYPE_CHECKING:
+    from .driver import SessionDriver
+    from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+_FORM = "log in as OPERATOR+ACCOUNT@TARGET, for example ana+root@db1"
+
+
+class RefusedError(Exception):
+    """A session can not start; the text is a sentence for the operator."""
+
+
+class OperatorLeg(asyncssh.SSHServer):
+    """asyncssh's callbacks of one operator's connection."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._identity: Identity | None = None
+        self._login: Login | None = None
+        self._user = ""
+        self._offered: list[str] = []
+        self._explained = False
+        self._session: asyncio.Task[SessionDriver] | None = None
+        self._driver: SessionDriver | None = None
+        self.connection: asyncssh.SSHServerConnection
+        self.closed = False
+
+    # Authentication
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self.connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        self._user = username
+        self._login = Login.parse(username)
+        self.connection.send_auth_banner(f"{self._worker.policy.notice}\r\n")
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Say whether `key` could prove who this is. It is only offered: nothing is bound here."""
+        login = Login.parse(username)
+        if login is not None and self._worker.keyring.owner(login, key.public_data) is not None:
+            return True
+        self._offered.append(key.get_fingerprint())
+        return False
+
+    def key_proved(self, username: str, key_data: bytes) -> None:
+        """Bind the identity: the signature of this key was checked for this user name."""
+        login = Login.parse(username)
+        key = decode_ssh_public_key(key_data)
+        if login is not None:
+            self._login = login
+            self._identity = self._worker.keyring.owner(login, key.public_data)
+
+    def kbdint_auth_supported(self) -> bool:
+        """Offered to nobody as a way in: it is how OpenSSH can be shown a sentence."""
+        return not self._explained
+
+    def get_kbdint_challenge(
+        self, username: str, lang: str, submethods: str
+    ) -> tuple[str, str, str, list[tuple[str, bool]]] | bool:
+        if self._explained:
+            return False
+        self._explained = True
+        return "", self._explanation(), "", []
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        return False
+
+    def _explanation(self) -> str:
+        if self._login is None:
+            return f"[psm] this user name asks for nothing that exists here: {_FORM}"
+        if not self._offered:
+            return "[psm] no key was offered; log in with the key that an admin has added for you"
+        keys = " ".join(self._offered[:3])
+        return f"[psm] no key offered is known for this name; ask an admin to add one of: {keys}"
+
+    # Channels
+
+    async def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        if self._session is None:
+            self._session = asyncio.ensure_future(self._start())
+        try:
+            driver = await asyncio.shield(self._session)
+        except RefusedError as error:
+            raise _prohibited(str(error)) from None
+        except TargetRefusedError as error:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
+        half: asyncssh.SSHServerSession[bytes] = OperatorHalf(driver.new_relay())
+        return half
+
+    async def _start(self) -> SessionDriver:
+        if self._identity is None or self._login is None:
+            raise RefusedError("nobody is logged in")
+        if self._login.account is None:
+            raise RefusedError(f"{self._login.operator} names no account; {_FORM}")
+        driver = await self._worker.start_session(self, self._identity, self._login.account)
+        self._driver = driver
+        if self.closed:
+            driver.operator_lost(None)
+        await driver.open_target()
+        return driver
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        raise self._refused("port forwarding", f"to {dest_host}:{dest_port}")
+
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        self._refused("remote port forwarding", f"from {listen_host}:{listen_port}")
+        return False
+
+    def unix_connection_requested(self, dest_path: str) -> bool:
+        raise self._refused("socket forwarding", f"to {dest_path}")
+
+    def unix_server_requested(self, listen_path: str) -> bool:
+        self._refused("remote socket forwarding", f"from {listen_path}")
+        return False
+
+    def tun_requested(self, unit: int | None) -> bool:
+        raise self._refused("tunnelling", "tun")
+
+    def tap_requested(self, unit: int | None) -> bool:
+        raise self._refused("tunnelling", "tap")
+
+    def _refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
+        who = self._identity.name if self._identity else visible(self._user, 64)
+        session = self._driver.session.id if self._driver else None
+        self._worker.audit("channel.refuse", who, f"{what} {detail}", session)
+        return _prohibited(f"{what} is not available through this broker")
+
+    # The end
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        if self._identity is None and self._user:
+            offered = ", ".join(self._offered[:8]) or "no key"
+            peer = self.connection.get_extra_info("peername") or ("?",)
+            self._worker.audit(
+                "login.refuse", visible(self._user, 64), f"from {peer[0]}, offered {offered}"
+            )
+        if self._driver is not None:
+            self._driver.operator_lost(exc)
+
+
+def _prohibited(reason: str) -> asyncssh.ChannelOpenError:
+    return asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, reason)

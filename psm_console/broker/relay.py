@@ -1,0 +1,379 @@
+"""One channel and its two halves: every byte is recorded, then forwarded, if the gate is open.
+
+The law of this file: nothing is written to either half before the recorder returned, and nothing
+but the driver decides what the gate says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+import asyncssh
+
+from psm_console.domain.effects import NoticeKind
+from psm_console.domain.live import Gate
+from psm_console.domain.session import ChannelKind, Size
+from psm_console.domain.text import visible
+
+from . import notices
+from .announcer import Announcer
+from .channel_request import ChannelRequest
+from .halves import STDERR, TargetHalf
+from .tracker import TerminalTracker
+from .unsent import withdraw_unsent
+from .valve import Valve
+
+if TYPE_CHECKING:
+    from psm_console.recording import ChannelRecorder
+
+    from .driver import SessionDriver
+
+
+class Relay:
+    """A channel of a live session, from the client's request until both halves are closed."""
+
+    def __init__(self, driver: SessionDriver, number: int) -> None:
+        self.driver = driver
+        self.number = number
+        self.request = ChannelRequest()
+        self.kind: ChannelKind | None = None
+        self.recorder: ChannelRecorder | None = None
+        self.operator: asyncssh.SSHServerChannel[bytes] | None = None
+        self.target: asyncssh.SSHClientChannel[bytes] | None = None
+        self.closed = asyncio.Event()
+        self.output_bytes = 0
+        self.input_bytes = 0
+        self.discarded = 0
+        self._operator_valve = Valve()
+        self._target_valve = Valve()
+        self._early: deque[bytes] = deque()
+        self._withheld: deque[tuple[bytes, int | None]] = deque()
+        self._withheld_bytes = 0
+        self._eof = False
+        self._target_done = False
+        self._exit: tuple[int | None, str | None] = (None, None)
+        self._exit_passed = False
+        self._tracker = TerminalTracker()
+        self._announcer = Announcer(self._tracker, self._tell, self._repaint)
+
+    @property
+    def pty(self) -> bool:
+        """Whether the client asked for a terminal."""
+        return self.request.size is not None
+
+    @property
+    def exit_text(self) -> str | None:
+        """How the program ended: its status, `signal NAME`, or None when the target never said."""
+        status, signal = self._exit
+        return (
+            f"signal {visible(signal, 32)}" if signal else None if status is None else str(status)
+        )
+
+    # The operator's half
+
+    def operator_opened(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        """The client's channel is open; what it is for comes next."""
+        self.operator = channel
+
+    def start(self) -> None:
+        """The client's request was granted: record, and open the target's half."""
+        assert self.operator is not None
+        self._operator_valve.hold("target not open")
+        # asyncssh resumes reading right after this callback, so the hold must come after that.
+        asyncio.get_running_loop().call_soon(self._operator_valve.attach, self.operator)
+        self.driver.spawn(self._open_target(), f"open channel {self.number}")
+
+    def refuse(self, reason: str) -> None:
+        """Tell the client on stderr why there is nothing here, and close."""
+        if self.operator is not None:
+            self._write(notices.plain(reason), STDERR)
+            self.operator.exit(1)
+
+    def operator_sent(self, data: bytes) -> None:
+        """Bytes from the client."""
+        if not self.pty:
+            self._admit(data)
+            return
+        match self.driver.live.input_gate(pty=True):
+            case Gate.DISCARD:
+                self._discard(len(data))
+            case Gate.SHUT:
+                pass
+            case _:
+                self._admit(data)
+
+    def _admit(self, data: bytes) -> None:
+        gate = self.driver.live.input_gate(self.pty)
+        if gate is Gate.FORWARD and self.target is not None and not self._early:
+            self._to_target(data)
+        elif gate is not Gate.SHUT:
+            self._early.append(data)
+
+    def operator_ended(self) -> None:
+        """The client will send no more."""
+        self._eof = True
+        self._pass_eof()
+
+    def operator_resized(self, size: Size) -> None:
+        """The client's window changed; a pause does not stop that."""
+        self.request.size = size
+        if self.recorder is not None:
+            with self.driver.recording():
+                self.recorder.resize(self.driver.at(), size)
+        if self.target is not None:
+            self.target.change_terminal_size(size.columns, size.rows)
+
+    def operator_signalled(self, signal: str) -> None:
+        """The client sent a signal; while paused it is discarded like what is typed."""
+        if self.target is not None and self.driver.live.input_gate(self.pty) is Gate.FORWARD:
+            self.target.send_signal(signal)
+
+    def operator_broke(self, milliseconds: int) -> bool:
+        """The client sent a break."""
+        if self.target is None or self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
+            return False
+        self.target.send_break(milliseconds)
+        return True
+
+    def operator_closed(self) -> None:
+        """The client's channel is gone."""
+        self.operator = None
+        self._early.clear()
+        self._withheld.clear()
+        self._announcer.close()
+        if self.target is not None:
+            self.target.close()
+        elif self._target_done or self.kind is None:
+            self._close()
+
+    def operator_full(self) -> None:
+        """The client reads too slowly: leave the target's output in its window."""
+        self._target_valve.hold("operator slow")
+
+    def operator_drained(self) -> None:
+        """The client reads again."""
+        self._target_valve.release("operator slow")
+
+    # The target's half
+
+    async def _open_target(self) -> None:
+        connection = self.driver.target
+        try:
+            if connection is None:
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "no target")
+            await self.request.open_on(
+                connection, lambda: TargetHalf(self), self.driver.policy.environment
+            )
+        except (asyncssh.Error, OSError) as error:
+            reason = visible(str(error), 200)
+            self._target_done = True
+            if self.operator is None:
+                self._close()
+                return
+            self._write(notices.plain(f"the target refused the channel: {reason}"), STDERR)
+            self._exit = (255, None)
+            self._finish()
+
+    def target_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The target's half is open: what the client sent early may go on."""
+        if self.operator is None or self.driver.live.output_gate() is Gate.SHUT:
+            self.target = channel
+            channel.abort()
+            return
+        self.target = channel
+        self._target_valve.attach(channel)
+        self._flush_early()
+        self._operator_valve.release("target not open")
+
+    def target_sent(self, data: bytes, datatype: int | None) -> None:
+        """Bytes from the target: recorded, then forwarded or withheld."""
+        gate = self.driver.live.output_gate()
+        if gate is Gate.SHUT or self.recorder is None:
+            return
+        at = self.driver.at()
+        with self.driver.recording() as recorded:
+            if datatype == STDERR:
+                self.recorder.error(at, data)
+            else:
+                self.recorder.output(at, data)
+        if not recorded:
+            return
+        self.output_bytes += len(data)
+        self.driver.output_seen(at, len(data))
+        if gate is Gate.FORWARD:
+            self._to_operator(data, datatype)
+        else:
+            self._withhold(data, datatype)
+
+    def target_exited(self, status: int | None, signal: str | None) -> None:
+        """The program on the target is over; the client hears it after the last byte."""
+        self._exit = (status, signal)
+
+    def target_closed(self) -> None:
+        """The target's half is closed and every byte of it was delivered here."""
+        self.target = None
+        self._target_done = True
+        self._finish()
+
+    def target_full(self) -> None:
+        """The target reads too slowly: leave the client's input in its window."""
+        self._operator_valve.hold("target slow")
+
+    def target_drained(self) -> None:
+        """The target reads again."""
+        self._operator_valve.release("target slow")
+
+    # What the driver orders
+
+    def hold_input(self) -> None:
+        """Stop the operator's input at once; what no wire has taken yet is taken back."""
+        unsent = withdraw_unsent(self.target) if self.target is not None and self.pty else 0
+        if self.pty:
+            self._discard(unsent + sum(map(len, self._early)))
+            self._early.clear()
+        else:
+            self._operator_valve.hold("paused")
+
+    def release_input(self) -> None:
+        """Let the operator's input pass again."""
+        self.discarded = 0
+        self._flush_early()
+        self._operator_valve.release("paused")
+        self._pass_eof()
+
+    def deliver(self) -> None:
+        """Send what was withheld, in order, and read the target again."""
+        while self._withheld:
+            data, datatype = self._withheld.popleft()
+            self._to_operator(data, datatype)
+        self._withheld_bytes = 0
+        self._target_valve.release("withheld")
+        if self._target_done:
+            self._finish()
+
+    def announce(self, kind: NoticeKind, by: str, text: str) -> None:
+        """Tell the operator, at the next safe point of the output."""
+        if self.operator is None or self.kind is None:
+            return
+        said = notices.sentence(kind, by, text, pty=self.pty, discarded=self.discarded)
+        if self.pty:
+            columns = self.request.size.columns if self.request.size else 80
+            self._announcer.say(said, columns, stays=kind is NoticeKind.PAUSE)
+        else:
+            self._write(notices.plain(said), STDERR)
+
+    def hang_up(self, text: str | None, status: int) -> None:
+        """End both halves; the operator reads `text`, and the client gets `status`."""
+        self._announcer.close()
+        self._withheld.clear()
+        if self.target is not None:
+            self._kill_target(self.target)
+        if self.operator is None:
+            return
+        if self.kind is None:
+            self.operator.abort()
+            return
+        if text is not None:
+            said = notices.final(text, pty=self.pty)
+            self._write(said, None if self.pty else STDERR)
+        self.operator.exit(status)
+
+    def _kill_target(self, target: asyncssh.SSHClientChannel[bytes]) -> None:
+        # A program without a terminal gets no SIGHUP when its channel closes. Best effort: old
+        # servers ignore signals, and a process that left its group outlives the session.
+        try:
+            target.send_signal("HUP")
+            target.send_signal("KILL")
+        except OSError:
+            pass
+        target.abort()
+
+    # Between the halves
+
+    def _to_target(self, data: bytes) -> None:
+        if self.recorder is None or self.target is None:
+            return
+        at = self.driver.at()
+        with self.driver.recording() as recorded:
+            self.recorder.input(at, data)
+        if not recorded:
+            return
+        self.input_bytes += len(data)
+        self.driver.live.input_received(at)
+        try:
+            self.target.write(data)
+        except OSError:
+            # The target closed first; the bytes are in the recording and nowhere else.
+            return
+
+    def _to_operator(self, data: bytes, datatype: int | None) -> None:
+        self._write(data, datatype)
+        if self.pty:
+            self._tracker.observe(data)
+            self._announcer.try_now()
+
+    def _write(self, data: bytes, datatype: int | None = None) -> None:
+        if self.operator is None:
+            return
+        try:
+            self.operator.write(data, datatype)
+        except OSError:
+            # The client closed first; its own connection_lost does the rest.
+            return
+
+    def _withhold(self, data: bytes, datatype: int | None) -> None:
+        self._withheld.append((data, datatype))
+        self._withheld_bytes += len(data)
+        if self._withheld_bytes >= self.driver.policy.limits.withheld_bytes:
+            self._target_valve.hold("withheld")
+
+    def _discard(self, count: int) -> None:
+        if count and self.recorder is not None:
+            self.discarded += count
+            with self.driver.recording():
+                self.recorder.discarded(count)
+
+    def _flush_early(self) -> None:
+        while self._early and self.driver.live.input_gate(self.pty) is Gate.FORWARD:
+            self._to_target(self._early.popleft())
+        self._pass_eof()
+
+    def _pass_eof(self) -> None:
+        open_gate = self.driver.live.input_gate(self.pty) is Gate.FORWARD
+        if self._eof and open_gate and not self._early and self.target is not None:
+            self._eof = False
+            self.target.write_eof()
+
+    def _tell(self, data: bytes) -> None:
+        self._write(data)
+
+    def _repaint(self, rows_less: int) -> None:
+        size = self.request.size
+        if self.target is not None and size is not None and size.rows > 1:
+            self.target.change_terminal_size(size.columns, size.rows - rows_less)
+
+    def _finish(self) -> None:
+        """Pass the exit on once the operator has every byte; a pause keeps it back too."""
+        if self._exit_passed or self._withheld or self.driver.live.output_gate() is Gate.WITHHOLD:
+            return
+        self._exit_passed = True
+        status, signal = self._exit
+        if self.recorder is not None:
+            with self.driver.recording():
+                self.recorder.exit(self.driver.at(), status, signal)
+        operator = self.operator
+        if operator is None:
+            self._close()
+        elif signal is not None:
+            operator.exit_with_signal(signal)
+        elif status is not None:
+            operator.exit(status)
+        else:
+            operator.close()
+
+    def _close(self) -> None:
+        if not self.closed.is_set():
+            self.closed.set()
+            self.driver.channel_closed(self)

@@ -1,0 +1,278 @@
+"""The worker: holds live sessions, starts them, and takes the orders about them from the store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from psm_console.domain.access import Allowed, Refused, decide
+from psm_console.domain.events import Directed, Stopped
+from psm_console.domain.inventory import Identity, Inventory
+from psm_console.domain.names import AccountRef, SessionId, WorkerId
+from psm_console.domain.policy import Policy
+from psm_console.domain.session import Directive, Session, SessionState
+from psm_console.domain.text import visible
+from psm_console.recording import RecordingError, SessionRecorder, Signer
+from psm_console.store import Home, Ringer, Store, StoreError, StoreThread, listen
+
+from .authentication import Keyring
+from .driver import Brief, SessionDriver
+from .journal import Journal
+from .operator import OperatorLeg, RefusedError
+
+log = logging.getLogger(__name__)
+
+_HEARTBEAT_S = 1.0
+_ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def utc_now() -> datetime:
+    """Return the wall clock, aware UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """Return 12 random characters that no eye confuses: 59 bits."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
+
+
+class Worker:
+    """All live sessions of this process. It keeps its lease, and obeys directives for its own."""
+
+    def __init__(self, home: Home, store: StoreThread, policy: Policy, signer: Signer) -> None:
+        self.id = WorkerId(new_id())
+        self.home = home
+        self.store = store
+        self.policy = policy
+        self.signer = signer
+        self.sessions: dict[SessionId, SessionDriver] = {}
+        self.keyring = Keyring(Inventory({}, {}, {}, ()))
+        self._inventory = Inventory({}, {}, {}, ())
+        self._inventory_version: object = None
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._ringer = Ringer(home)
+        self._to_ring: set[SessionId] = set()
+
+    # Life
+
+    async def prepare(self) -> None:
+        """Read the inventory; raise `StoreError` when that can not be."""
+        await self._refresh_inventory()
+
+    def begin(self) -> None:
+        """Start the tasks that run for as long as the worker does."""
+        self.spawn(self._heartbeat(), "heartbeat")
+        self.spawn(self._obey(), "directives")
+        self.spawn(self._sync(), "sync")
+
+    async def stop(self, reason: str) -> None:
+        """End every session, and wait until each is sealed and stored."""
+        drivers = list(self.sessions.values())
+        for driver in drivers:
+            driver.handle(Stopped(driver.at(), reason))
+        if drivers:
+            await asyncio.wait([asyncio.ensure_future(d.ended.wait()) for d in drivers], timeout=8)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
+        """Run `coroutine` as a task that is kept, named and watched."""
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._watch)
+
+    def _watch(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task %s failed", task.get_name(), exc_info=error)
+
+    def audit(self, action: str, actor: str, detail: str, session: SessionId | None = None) -> None:
+        """Append to the audit log without waiting for it."""
+        now = utc_now()
+        said = visible(detail, 500)
+        self.store.submit(
+            lambda store: store.audit.append(now, action, actor, session=session, detail=said)
+        )
+
+    # Sessions
+
+    def operator_leg(self) -> OperatorLeg:
+        """Return the owner of a client's new connection."""
+        return OperatorLeg(self)
+
+    async def start_session(
+        self, leg: OperatorLeg, identity: Identity, account: AccountRef
+    ) -> SessionDriver:
+        """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
+        now = utc_now()
+        match decide(identity.name, account, self._inventory, now):
+            case Refused(reason):
+                self.audit("session.refuse", identity.name, f"{account}: {reason}")
+                raise RefusedError(reason)
+            case Allowed() as allowed:
+                pass
+        session = Session(
+            id=SessionId(new_id()),
+            state=SessionState.CONNECTING,
+            operator=identity.name,
+            account=account,
+            started_at=now,
+            grant=allowed.grant.id,
+            worker=self.id,
+            client=_client(leg),
+        )
+        journal = Journal(self.store, session, utc_now)
+        recorder = await self._record(session, journal)
+        expires = allowed.grant.expires_at
+        left = None if expires is None else (expires - now).total_seconds()
+        brief = Brief(session, allowed.target, allowed.account, self.policy, left)
+        driver = SessionDriver(brief, leg.connection, recorder, journal, self)
+        self.sessions[session.id] = driver
+        return driver
+
+    async def _record(self, session: Session, journal: Journal) -> SessionRecorder:
+        """Make the session's row and folder. Neither may be missing: no evidence, no session."""
+        try:
+            await asyncio.wait_for(self.store.call(partial(_begin, session)), 5)
+            return await asyncio.to_thread(
+                SessionRecorder.create,
+                self.home.recordings,
+                session,
+                signer=self.signer,
+                policy=self.policy.recording,
+                on_checkpoint=journal.checkpoint,
+                clock=utc_now,
+            )
+        except (StoreError, TimeoutError, OSError, RecordingError) as error:
+            log.error("%s can not be recorded: %s", session.id, error)
+            self.store.submit(partial(_unrecorded, session.id, utc_now()))
+            raise RefusedError(
+                "sessions can not be recorded at the moment, so none starts; tell an admin"
+            ) from None
+
+    def over(self, driver: SessionDriver) -> None:
+        """Forget a session that has ended."""
+        self.sessions.pop(driver.session.id, None)
+
+    def appended(self, session: SessionId) -> None:
+        """Wake whoever watches `session`, once for all that was appended in this loop turn."""
+        if session not in self._to_ring:
+            if not self._to_ring:
+                asyncio.get_running_loop().call_soon(self._ring)
+            self._to_ring.add(session)
+
+    def _ring(self) -> None:
+        sessions, self._to_ring = self._to_ring, set()
+        for session in sessions:
+            self._ringer.ring(session)
+
+    # What runs beside the sessions
+
+    async def _heartbeat(self) -> None:
+        while True:
+            self.store.submit(partial(_beat, self.id, utc_now()))
+            for driver in list(self.sessions.values()):
+                self._tick(driver)
+            await asyncio.sleep(_HEARTBEAT_S)
+
+    def _tick(self, driver: SessionDriver) -> None:
+        at = driver.at()
+        with driver.recording():
+            driver.recorder.tick(at)
+        driver.save_counters(at)
+
+    async def _sync(self) -> None:
+        """Bound what a power loss can take to about a second."""
+        while True:
+            await asyncio.sleep(1.0)
+            for driver in list(self.sessions.values()):
+                try:
+                    await asyncio.to_thread(driver.recorder.sync)
+                except Exception as error:
+                    with driver.recording():
+                        raise error
+
+    async def _obey(self) -> None:
+        async for _ in listen(self.home, "store", self.home.database):
+            try:
+                for directive in await self.store.call(partial(_claim, self.id, utc_now())):
+                    self._direct(directive)
+                await self._refresh_inventory()
+            except StoreError as error:
+                log.error("the store does not answer: %s", error)
+
+    def _direct(self, directive: Directive) -> None:
+        driver = self.sessions.get(directive.session)
+        if driver is None:
+            return
+        at = driver.at()
+        driver.journal.claimed(directive, at)
+        driver.handle(
+            Directed(
+                at,
+                directive.id,
+                directive.verb,
+                directive.actor,
+                reason=directive.reason,
+                text=directive.text,
+            )
+        )
+
+    async def _refresh_inventory(self) -> None:
+        version, inventory = await self.store.call(
+            partial(_inventory_after, self._inventory_version)
+        )
+        if inventory is not None:
+            self._inventory = inventory
+            self._inventory_version = version
+            self.keyring = Keyring(inventory)
+
+
+def _beat(worker: WorkerId, now: datetime, store: Store) -> None:
+    store.workers.heartbeat(worker, now)
+
+
+def _begin(session: Session, store: Store) -> None:
+    with store.transaction():
+        store.sessions.begin(session)
+        store.recordings.open(session.id, session.started_at)
+        store.audit.append(
+            session.started_at,
+            "session.connect",
+            session.operator,
+            session=session.id,
+            detail=f"{session.account} from {session.client}",
+        )
+
+
+def _unrecorded(session: SessionId, now: datetime, store: Store) -> None:
+    with store.transaction():
+        store.sessions.end(
+            session, ended_at=now, end_reason="it could not be recorded", ended_by="broker"
+        )
+        store.audit.append(now, "recording.fail", "broker", session=session)
+
+
+def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
+    return [
+        directive
+        for directive in store.directives.pending(worker)
+        if store.directives.claim(directive.id, worker, now)
+    ]
+
+
+def _inventory_after(version: object, store: Store) -> tuple[object, Inventory | None]:
+    current = store.inventory.version()
+    return current, None if current == version else store.inventory.load()
+
+
+def _client(leg: OperatorLeg) -> str:
+    peer = leg.connection.get_extra_info("peername") or ("?", 0)
+    version = leg.connection.get_extra_info("client_version") or ""
+    return visible(f"{peer[0]}:{peer[1]} {version}", 120)
