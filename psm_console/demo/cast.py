@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncssh
+from psm_console.credentials import make_key
 
 JOINER = "ana"
 """The operator whose place is free: whoever runs the demo may join as her."""
@@ -70,14 +70,6 @@ class Folders:
             folder.mkdir(mode=0o700)
 
 
-def make_key(path: Path) -> str:
-    """Write a new Ed25519 private key (0600); return its public line, without a comment."""
-    key = asyncssh.generate_private_key("ssh-ed25519")
-    path.touch(mode=0o600)
-    path.write_bytes(key.export_private_key())
-    return key.export_public_key().decode().strip()
-
-
 def make_password(path: Path) -> str:
     """Write a new password (0600) and return it."""
     password = secrets.token_urlsafe(18)
@@ -87,7 +79,7 @@ def make_password(path: Path) -> str:
 
 
 def write_inventory(folders: Folders, places: Iterable[Place], host_keys: dict[str, str]) -> None:
-    """Declare everybody and every target; `make_key` writes an operator's key as it goes."""
+    """Declare everybody and every target; operators get their keys on the way."""
     places = list(places)
     blocks = [_identity(name, ["operator"], folders) for name in (JOINER, *PEOPLE)]
     blocks.append(_identity(SUPERVISOR, ["supervisor", "reviewer"], folders))
@@ -112,7 +104,7 @@ def _works_on(operator: str, place: Place) -> bool:
 
 
 def _identity(name: str, roles: list[str], folders: Folders, owner: str | None = None) -> str:
-    line = make_key(folders.keys / name)
+    line = make_key(folders.keys / name, name)
     quoted = ", ".join(f'"{role}"' for role in roles)
     text = f'[identities.{name}]\nroles = [{quoted}]\nkeys = ["{line}"]\n'
     if owner is not None:

@@ -11,7 +11,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-from ..domain.names import is_name
+from psm_console.domain.names import is_name
+
 from . import sandbox
 
 _CONFIG = """\

@@ -18,8 +18,10 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from psm_console.credentials import make_key
+
 from . import edge, sandbox
-from .cast import Folders, Place, make_key, make_password, write_client_files, write_inventory
+from .cast import Folders, Place, make_password, write_client_files, write_inventory
 from .host import Host, Machine
 from .operators import Broker, desks, work
 
@@ -55,8 +57,8 @@ async def open_world(folders: Folders) -> World:
     if edge.program() is not None and login is not None:
         place = Place("edge1", login, edge.free_port())
         host_key = folders.secrets / "edge1.host_key"
-        host_keys["edge1"] = make_key(host_key)
-        client_key = make_key(folders.secrets / "edge1.credential")
+        host_keys["edge1"] = make_key(host_key, place.name)
+        client_key = make_key(folders.secrets / "edge1.credential", "broker")
         sshd = edge.start(folders.hosts, place.port, host_key, client_key)
         places.append(place)
     write_inventory(folders, places, host_keys)
@@ -67,13 +69,13 @@ def _machine(place: Place, folders: Folders) -> tuple[Machine, str]:
     home = folders.hosts / place.name
     sandbox.furnish(place.name, place.account, home)
     host_key = folders.secrets / f"{place.name}.host_key"
-    line = make_key(host_key)
+    line = make_key(host_key, place.name)
     credential = folders.secrets / f"{place.name}.credential"
     machine = Machine(
         name=place.name,
         account=place.account,
         host_key=host_key,
-        key="" if place.password else make_key(credential),
+        key="" if place.password else make_key(credential, "broker"),
         password=make_password(credential) if place.password else "",
         shell=sandbox.shell(home),
         environment=sandbox.environment(home),

@@ -1,0 +1,112 @@
+"""The program `psm`: its groups of commands, and the one door by which errors leave."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from psm_console import __version__
+from psm_console.domain.text import visible
+
+from . import audit, inventory, recordings, sessions, setup
+from .context import Invocation
+from .output import say
+
+INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    help="The home directory; else PSM_HOME, else the user's data directory.",
+)
+@click.version_option(__version__, prog_name="psm")
+@click.pass_context
+def psm(context: click.Context, home: Path | None) -> None:
+    """A privileged session manager that lives in the terminal.
+
+    Operators work on targets through a broker that records every session; supervisors watch,
+    pause, warn and end them here. `psm demo` shows all of it on one machine.
+    """
+    context.obj = Invocation(home)
+
+
+for command in (setup.init, setup.apply, setup.serve, setup.console, setup.demo):
+    psm.add_command(command)
+psm.add_command(sessions.session)
+psm.add_command(recordings.recording)
+psm.add_command(inventory.target)
+psm.add_command(inventory.account)
+psm.add_command(inventory.identity)
+psm.add_command(audit.audit)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run `psm` and exit; whatever goes wrong is said in a sentence on stderr."""
+    sys.exit(_run(None if arguments is None else list(arguments)))
+
+
+def _run(arguments: list[str] | None) -> int:
+    # Lone surrogates in arguments or file names must not turn a sentence into a traceback.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.platform == "win32":
+        say("psm runs on Linux, its console also on macOS; on Windows use it inside WSL.")
+        return 1
+    try:
+        result = psm.main(arguments, prog_name="psm", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        # Whoever read our output has had enough; nothing more may be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        say("Interrupted.")
+        return INTERRUPTED
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        return _usage(error)
+    except Exception as error:
+        return _fault(error)
+
+
+def _usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        say(context.get_usage())
+    say(f"psm: {error.format_message()}")
+    return error.exit_code
+
+
+def _fault(error: Exception) -> int:
+    """Say what went wrong; sentences of ours as they are, anything else by its kind."""
+    from psm_console.operations import exit_code_of
+
+    code = exit_code_of(error)
+    if code is not None:
+        say(f"psm: {_sentence(error)}")
+        return code
+    if isinstance(error, OSError):
+        where = f" ({visible(str(error.filename))})" if error.filename else ""
+        say(f"psm: {error.strerror or error}{where}")
+        return 1
+    say(f"psm: a fault of our own, please report it: {type(error).__name__}: {error}")
+    if os.environ.get("PSM_DEBUG"):
+        say("".join(traceback.format_exception(error)))
+    else:
+        say("PSM_DEBUG=1 shows where it happened.")
+    return 1
+
+
+def _sentence(error: Exception) -> str:
+    return visible(str(error) or type(error).__name__)
