@@ -1,0 +1,160 @@
+"""Putting text into cells: wrapping, insert mode, wide characters, attached ones, REP, charsets.
+
+Nothing that arrives is dropped: a character without a cell of its own (combining marks, joiners,
+variation selectors, zero-width spaces) is attached to the cell before it, up to ATTACHED_LIMIT.
+"""
+
+from __future__ import annotations
+
+from psm_console.terminal.charsets import TABLES
+from psm_console.terminal.erasing import Erasing
+from psm_console.terminal.rows import COMPLEX
+from psm_console.terminal.widths import is_narrow, is_wide, segments, width
+
+ATTACHED_LIMIT = 16
+"""Characters kept on one cell beside its own: 40 kB of marks on one cell froze other emulators."""
+
+
+class Drawing(Erasing):
+    """A screen that can be drawn on."""
+
+    def draw(self, data: str) -> None:
+        """Show text that holds no control characters."""
+        if not data:
+            return
+        if self._single_shift >= 0:
+            data = self._shifted(data)
+        if self._translation is not None:
+            data = data.translate(self._translation)
+        self.work += len(data)
+        for run in (data,) if is_narrow(data) else segments(data):
+            if is_narrow(run) or width(run[0]) == 1:
+                self._draw_narrow(run)
+            elif is_wide(run) or width(run) == 2:
+                self._draw_wide(run)
+            else:
+                self._attach(run)
+
+    def _shifted(self, data: str) -> str:
+        """The text, its first character taken from the set that SS2 or SS3 asked for."""
+        table = TABLES.get(self._charsets[self._single_shift], {})
+        self._single_shift = -1
+        self._note_charset()
+        self.draw(data[0].translate(table))
+        return data[1:]
+
+    def _draw_narrow(self, run: str) -> None:
+        columns, cursor = self.columns, self.cursor
+        self._last_character = run[-1]
+        while run:
+            room = columns - cursor.x
+            if room <= 0:
+                if not self._autowrap:
+                    cursor.x = columns - 1
+                    run, room = run[-1], 1
+                else:
+                    self._wrap()
+                    room = columns
+            elif not self._autowrap and len(run) > room:
+                run = run[: room - 1] + run[-1]
+            piece, run = run[:room], run[room:]
+            self._put(list(piece))
+        self._adopt_orphans()
+
+    def _draw_wide(self, run: str) -> None:
+        columns, cursor = self.columns, self.cursor
+        if columns < 2:
+            self._attach(run)
+            return
+        self._last_character = run[-1]
+        while run:
+            room = (columns - cursor.x) // 2
+            if room <= 0:
+                if self._autowrap:
+                    self._erase_rest()
+                    self._wrap()
+                    room = columns // 2
+                else:
+                    cursor.x = columns - 2
+                    run, room = run[-1], 1
+            piece, run = run[:room], run[room:]
+            cells = [""] * (2 * len(piece))
+            cells[::2] = piece
+            self._put(cells)
+            self._rows[cursor.y].care = COMPLEX
+        self._adopt_orphans()
+
+    def _put(self, cells: list[str]) -> None:
+        """Write cells that fit into the row at the cursor, and move behind them."""
+        cursor = self.cursor
+        row, x = self._row(), cursor.x
+        end = x + len(cells)
+        if self._insert:
+            self._insert_cells(row, x, len(cells))
+        elif row.care:
+            row.split_at(x)
+            row.split_at(end)
+        row.text[x:end] = cells
+        row.looks[x:end] = [cursor.look] * len(cells)
+        cursor.x = end
+
+    def _wrap(self) -> None:
+        """Go to the start of the next line because the text goes on there."""
+        self._row().wrapped = True
+        self.cursor.x = 0
+        if self.cursor.y == self._bottom:
+            self._scroll_up(1, self._top, self._bottom, keep=True)
+        elif self.cursor.y < self.lines - 1:
+            self.cursor.y += 1
+
+    def _erase_rest(self) -> None:
+        """Blank the last column, which a wide character could not take before it wrapped."""
+        if self.cursor.x < self.columns:
+            self._erase(self._row(), self.cursor.x, self.columns)
+
+    def _attach(self, marks: str) -> None:
+        """Add characters of no width to the cell before the cursor."""
+        x = self.cursor.x
+        if x == 0:
+            self._orphans = (self._orphans + marks)[:ATTACHED_LIMIT]
+            return
+        row = self._row()
+        x -= 1 if row.text[x - 1] else 2
+        room = ATTACHED_LIMIT + 1 - len(row.text[x])
+        row.text[x] += marks[: max(0, room)]
+        row.care |= COMPLEX
+
+    def _adopt_orphans(self) -> None:
+        """Attach what came while there was no cell before the cursor."""
+        if self._orphans:
+            marks, self._orphans = self._orphans, ""
+            self._attach(marks)
+
+    def repeat(self, count: int | None = None, *_: int) -> None:
+        """REP: the last drawn character again, at most a screenful."""
+        if self._last_character:
+            self.draw(self._last_character * min(count or 1, self.columns * self.lines))
+
+    def define_charset(self, code: str, mode: str) -> None:
+        """SCS: designate a set for G0 `(`, G1 `)` `-`, G2 `*` `.` or G3 `+` `/`."""
+        slot = {"(": 0, ")": 1, "-": 1, "*": 2, ".": 2, "+": 3, "/": 3}.get(mode)
+        if slot is not None:
+            self._charsets[slot] = code if code in TABLES else "B"
+            self._note_charset()
+
+    def shift_in(self) -> None:
+        """SI: G0."""
+        self._use_charset(0)
+
+    def shift_out(self) -> None:
+        """SO: G1."""
+        self._use_charset(1)
+
+    def _use_charset(self, slot: int) -> None:
+        self.charset = slot
+        self._note_charset()
+
+    def single_shift(self, slot: int) -> None:
+        """SS2, SS3: the next character comes from G2 or G3."""
+        self._single_shift = slot
+        self._simple = False

@@ -1,0 +1,188 @@
+"""The state of a screen and what moves whole rows: the ground the other parts stand on.
+
+pyte's `Screen` is the base class so that its users may pass ours; none of its code runs, because
+its buffer of dictionaries is what makes it slow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyte
+from pyte.screens import Margins
+
+from psm_console.terminal import private_modes as private
+from psm_console.terminal.attributes import PLAIN, Attributes, Char
+from psm_console.terminal.charsets import TABLES
+from psm_console.terminal.cursor import Cursor, SavedCursor
+from psm_console.terminal.rows import SHARED, Buffer, Row
+from psm_console.terminal.scrollback import Scrollback
+
+MAX_COLUMNS = 1000
+MAX_LINES = 500
+
+
+class Grid(pyte.Screen):
+    """Rows of the screen in use, those of the other screen, the scrollback, and the cursor."""
+
+    cursor: Cursor
+
+    def __init__(self, columns: int, lines: int, history: int = 1000) -> None:
+        self.columns = min(max(1, columns), MAX_COLUMNS)
+        self.lines = min(max(1, lines), MAX_LINES)
+        self.history = Scrollback(history)
+        self._dirty: set[int] = set()
+        self.work = 0
+        self._credit = 0
+        self._set_initial_state()
+
+    def _set_initial_state(self) -> None:
+        """Everything that RIS sets, as after power-up."""
+        self._blanks: dict[Attributes, Row] = {}
+        self._rows = [self._blank(PLAIN)] * self.lines
+        self._other: list[Row] = []
+        """The main screen's rows while the alternate screen is shown, else empty."""
+        self.alternate = False
+        self._top, self._bottom = 0, self.lines - 1
+        self.mode = {private.AUTOWRAP, private.CURSOR_VISIBLE}
+        self.tabstops = set(range(8, self.columns, 8))
+        self.cursor = Cursor(0, 0)
+        self._saved: dict[bool, SavedCursor] = {}
+        """What DECSC kept, for the alternate screen under True and for the main one under False."""
+        self.title = self.icon_name = ""
+        self._titles: list[tuple[str, str]] = []
+        self._charsets = ["B", "B", "B", "B"]
+        self.charset = 0
+        self._single_shift = -1
+        self._last_character = ""
+        self._orphans = ""
+        self.saved_columns = None
+        self.savepoints = []
+        self._note_modes()
+        self._everything_changed = True
+
+    def _note_modes(self) -> None:
+        """Keep what drawing asks for each character in plain attributes."""
+        mode = self.mode
+        self._autowrap = private.AUTOWRAP in mode
+        self._insert = pyte.modes.IRM in mode
+        self._newline = pyte.modes.LNM in mode
+        self._origin = private.ORIGIN in mode
+        self._note_charset()
+
+    def _note_charset(self) -> None:
+        code = self._charsets[self.charset]
+        self._translation = TABLES.get(code)
+        self._simple = not self._insert and self._translation is None and self._single_shift < 0
+
+    @property
+    def dirty(self) -> set[int]:  # type: ignore[override]
+        """Line numbers that changed since somebody cleared the set; that is up to the reader."""
+        if self._everything_changed:
+            self._everything_changed = False
+            self._dirty.update(range(self.lines))
+        return self._dirty
+
+    @property
+    def buffer(self) -> Buffer:  # type: ignore[override]
+        """The rows of the screen in use: `buffer[y][x]` is a `Char`."""
+        return Buffer(self._rows, private.REVERSE_SCREEN in self.mode)
+
+    @property
+    def default_char(self) -> Char:
+        """An empty cell."""
+        return Char(" ", reverse=private.REVERSE_SCREEN in self.mode)
+
+    @property
+    def margins(self) -> Margins | None:  # type: ignore[override]
+        """The scrolling region's first and last line, from 0; None when it is the whole screen."""
+        if self._top == 0 and self._bottom == self.lines - 1:
+            return None
+        return Margins(self._top, self._bottom)
+
+    @property
+    def application_cursor(self) -> bool:
+        """Whether cursor keys send application sequences (DECCKM)."""
+        return private.APPLICATION_CURSOR in self.mode
+
+    @property
+    def cursor_visible(self) -> bool:
+        """Whether the cursor is shown (DECTCEM)."""
+        return private.CURSOR_VISIBLE in self.mode
+
+    def _blank(self, look: Attributes) -> Row:
+        """The empty row of this look, shared by everybody: clearing a screen costs next to nothing.
+
+        Programs under watch clear screens in loops to keep the watcher busy.
+        """
+        row = self._blanks.get(look)
+        if row is None:
+            if len(self._blanks) >= 64:
+                self._blanks.clear()
+            row = Row([" "] * self.columns, [look] * self.columns, SHARED)
+            self._blanks[look] = row
+        return row
+
+    def _row(self) -> Row:
+        """The cursor's row, ready to be written, marked as changed."""
+        y = self.cursor.y
+        self._dirty.add(y)
+        row = self._rows[y]
+        if row.care & SHARED:
+            row = self._rows[y] = row.copy()
+        return row
+
+    def _scroll_up(self, count: int, top: int, bottom: int, keep: bool = False) -> None:
+        """Move rows top..bottom up, blank ones come in; `keep` puts what leaves in history."""
+        count = min(count, bottom - top + 1)
+        rows, blank = self._rows, self.cursor.blank
+        if keep and top == 0 and not self.alternate:
+            self.history.lines.extend(rows[:count])
+        del rows[top : top + count]
+        at = bottom - count + 1
+        rows[at:at] = [self._blank(blank)] * count
+        self._rows_changed(top, bottom)
+        self.work += count
+
+    def _scroll_down(self, count: int, top: int, bottom: int) -> None:
+        """Move rows top..bottom down; blank ones come in above."""
+        count = min(count, bottom - top + 1)
+        rows, blank = self._rows, self.cursor.blank
+        del rows[bottom - count + 1 : bottom + 1]
+        rows[top:top] = [self._blank(blank)] * count
+        self._rows_changed(top, bottom)
+        self.work += count
+
+    def _afford(self, rows: int) -> bool:
+        """Whether an operation that rewrites this many rows may run.
+
+        No program needs more than a row rewritten for each character it sends; one that does is a
+        bomb, and its operation is left out. The credit is refilled by the interpreter.
+        """
+        self.work += rows * 4
+        self._credit -= rows
+        return self._credit > 0
+
+    def _rows_changed(self, top: int, bottom: int) -> None:
+        if top == 0 and bottom == self.lines - 1:
+            self._everything_changed = True
+        else:
+            self._dirty.update(range(top, bottom + 1))
+
+    def _blank_rows(self, first: int, last: int, look: Attributes) -> None:
+        """Replace rows first..last with empty ones."""
+        self._rows[first : last + 1] = [self._blank(look)] * (last - first + 1)
+        self._rows_changed(first, last)
+        self.work += last - first + 1
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.columns}, {self.lines}, history={self.history.limit})"
+
+    def debug(self, *args: Any, **kwargs: Any) -> None:
+        """pyte calls this for what it does not know: nothing happens."""
+
+    def bell(self, *args: Any) -> None:
+        """BEL is silent."""
+
+    def write_process_input(self, data: str) -> None:
+        """Queries are never answered: what is shown here belongs to somebody else's terminal."""

@@ -1,0 +1,85 @@
+"""The screen as others read it: lines, runs of one look, the whole text, what is hidden."""
+
+from __future__ import annotations
+
+import unicodedata
+from itertools import groupby
+
+from psm_console.terminal import private_modes as private
+from psm_console.terminal.attributes import Attributes
+from psm_console.terminal.interpreter import Interpreter
+from psm_console.terminal.rows import COMPLEX, Row
+
+Run = tuple[str, Attributes]
+"""Text and how it looks; the text's width is the run's number of columns."""
+
+
+class Views(Interpreter):
+    """A screen that can be read."""
+
+    @property
+    def display(self) -> list[str]:
+        """The text of each line, blanks at its end included; a wide character stands once."""
+        return ["".join(row.text) for row in self._rows]
+
+    def row_text(self, y: int) -> str:
+        """The text of a line with all that is attached to its cells, without trailing blanks."""
+        return self._rows[y].plain_text()
+
+    def screen_text(self, *, join_wrapped: bool = False) -> str:
+        """All lines without trailing blanks, a newline between two and none behind the last text.
+
+        With `join_wrapped` a line that ran on in the next row is one line again.
+        """
+        pieces = []
+        for row in self._rows:
+            joined = join_wrapped and row.wrapped
+            pieces.append("".join(row.text) if joined else row.plain_text() + "\n")
+        return "".join(pieces).rstrip("\n")
+
+    def row_runs(self, y: int) -> list[Run]:
+        """A line as runs of equal looks, left to right, all columns; reverse screen worked in."""
+        row = self._rows[y]
+        runs = _runs(row)
+        if private.REVERSE_SCREEN in self.mode:
+            return [(text, look._replace(reverse=not look.reverse)) for text, look in runs]
+        return runs
+
+    def take_changes(self) -> list[tuple[int, list[Run]]]:
+        """Line numbers and runs of the lines that changed since the last call; clears `dirty`."""
+        changed = sorted(y for y in self.dirty if y < self.lines)
+        self.dirty.clear()
+        return [(y, self.row_runs(y)) for y in changed]
+
+    def hidden_text(self, y: int) -> list[tuple[int, str]]:
+        """What a line holds that nobody can see: column, and the invisible characters there.
+
+        Zero-width spaces and joiners, bidirectional controls, tags: all that has no cell of its own
+        and is not a mark drawn over one. Text under the conceal attribute is in `row_runs`.
+        """
+        row = self._rows[y]
+        if not row.care & COMPLEX:
+            return []
+        found = []
+        for x, text in enumerate(row.text):
+            unseen = "".join(mark for mark in text[1:] if not _is_drawn(mark))
+            if unseen:
+                found.append((x, unseen))
+        return found
+
+
+def _is_drawn(mark: str) -> bool:
+    return unicodedata.category(mark) in ("Mn", "Me", "Mc", "Lo", "Lm")
+
+
+def _runs(row: Row) -> list[Run]:
+    looks = row.looks
+    first = looks[0]
+    if looks.count(first) == len(looks):
+        return [("".join(row.text), first)]
+    runs, at = [], 0
+    for look, same in groupby(looks):
+        end = at + len(list(same))
+        runs.append(("".join(row.text[at:end]), look))
+        at = end
+    return runs
