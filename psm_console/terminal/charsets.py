@@ -1,7 +1,7 @@
 """Character sets that a program may designate (ESC ( 0 and friends; DEC STD 070, xterm ctlseqs).
 
-They apply in UTF-8 too: xterm and all after it do so, and ncurses programs rely on it. The underscore
-stays what it is, where DEC has a blank: terminals differ, and text must not hide.
+They apply in UTF-8 too: xterm and all after it do so, and ncurses programs rely on it. The
+underscore stays what it is, where DEC has a blank: terminals differ, and text must not hide.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ variation selectors, zero-width spaces) is attached to the cell before it, up to
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from psm_console.terminal.charsets import TABLES
 from psm_console.terminal.erasing import Erasing
 from psm_console.terminal.rows import COMPLEX
@@ -22,18 +24,28 @@ class Drawing(Erasing):
         """Show text that holds no control characters."""
         if not data:
             return
-        if self._single_shift >= 0:
-            data = self._shifted(data)
+        if self._single_shift >= 0 and not (data := self._shifted(data)):
+            return
         if self._translation is not None:
             data = data.translate(self._translation)
         self.work += len(data)
         for run in (data,) if is_narrow(data) else segments(data):
             if is_narrow(run) or width(run[0]) == 1:
-                self._draw_narrow(run)
+                self._draw_run(run, self._draw_narrow)
             elif is_wide(run) or width(run) == 2:
-                self._draw_wide(run)
+                self._draw_run(run, self._draw_wide)
             else:
                 self._attach(run)
+
+    def _draw_run(self, run: str, draw: Callable[[str], None]) -> None:
+        """Draw a run; its first character adopts what came while there was no cell before it."""
+        if self._orphans:
+            marks, self._orphans = self._orphans, ""
+            draw(run[0])
+            self._attach(marks)
+            run = run[1:]
+        if run:
+            draw(run)
 
     def _shifted(self, data: str) -> str:
         """The text, its first character taken from the set that SS2 or SS3 asked for."""
@@ -59,7 +71,6 @@ class Drawing(Erasing):
                 run = run[: room - 1] + run[-1]
             piece, run = run[:room], run[room:]
             self._put(list(piece))
-        self._adopt_orphans()
 
     def _draw_wide(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
@@ -82,7 +93,6 @@ class Drawing(Erasing):
             cells[::2] = piece
             self._put(cells)
             self._rows[cursor.y].care = COMPLEX
-        self._adopt_orphans()
 
     def _put(self, cells: list[str]) -> None:
         """Write cells that fit into the row at the cursor, and move behind them."""
@@ -123,12 +133,6 @@ class Drawing(Erasing):
         room = ATTACHED_LIMIT + 1 - len(row.text[x])
         row.text[x] += marks[: max(0, room)]
         row.care |= COMPLEX
-
-    def _adopt_orphans(self) -> None:
-        """Attach what came while there was no cell before the cursor."""
-        if self._orphans:
-            marks, self._orphans = self._orphans, ""
-            self._attach(marks)
 
     def repeat(self, count: int | None = None, *_: int) -> None:
         """REP: the last drawn character again, at most a screenful."""

@@ -70,7 +70,7 @@ class Motion(Grid):
         elif self.cursor.y > 0:
             self.cursor.y -= 1
 
-    def tab(self, count: int | None = None) -> None:
+    def tab(self, count: int | None = None, *_: int) -> None:
         """HT, CHT: to the next tab stop, or the last column; a pending wrap stays pending."""
         cursor = self.cursor
         if cursor.x >= self.columns:
@@ -80,7 +80,7 @@ class Motion(Grid):
         last = self.columns - 1
         cursor.x = min(stops[count - 1], last) if count <= len(stops) else last
 
-    def back_tab(self, count: int | None = None) -> None:
+    def back_tab(self, count: int | None = None, *_: int) -> None:
         """CBT: to the tab stop before."""
         cursor = self.cursor
         if cursor.x >= self.columns:

@@ -42,20 +42,18 @@ class Sequence(NamedTuple):
 
 _control = re.compile("(?:\x1b\\[|\x9b)([<-?]?)([0-9:;]*)([ -/]*)([@-~])").fullmatch
 _escape = re.compile("\x1b([ -/]*[0-~])").fullmatch
-_command = re.compile("(\x1b[^]]*\\]|\x9d)([^\x07\x18\x1a\x9c]*)([\x07\x18\x1a\x9c]?)").fullmatch
-_string = re.compile("(\x1b[\x00-\x1f\x7f]*)[PX^_]|[\x90\x98\x9e\x9f]").match
+_command = re.compile("(?:\x1b[\x00-\x1f\x7f]*\\]|\x9d)([^\x07\x18\x1a\x9c]*)([\x07\x18\x1a\x9c]?)").fullmatch
+_string = re.compile("\x1b[\x00-\x1f\x7f]*[PX^_]|[\x90\x98\x9e\x9f]").match
 _inside = re.compile("[\x00-\x17\x19\x1c-\x1f\x7f]")
 
 
 def parse(token: str) -> Sequence:
     """What a whole token means. Never raises: what is not well-formed has no effect."""
     if found := _command(token):
-        text = found[2][:STRING_LIMIT]
-        kind = Kind.WITHOUT_EFFECT if found[3] in ("\x18", "\x1a") else Kind.COMMAND
-        return Sequence(kind, parameters=text, controls="".join(_inside.findall(found[1])))
-    if found := _string(token):
-        controls = "".join(_inside.findall(found[1] or ""))
-        return Sequence(Kind.WITHOUT_EFFECT, controls=controls)
+        kind = Kind.WITHOUT_EFFECT if found[2] in ("\x18", "\x1a") else Kind.COMMAND
+        return Sequence(kind, parameters=found[1][:STRING_LIMIT])
+    if _string(token):
+        return Sequence(Kind.WITHOUT_EFFECT)
     if len(token) > CSI_LIMIT:
         return Sequence(Kind.WITHOUT_EFFECT)
     controls = "".join(_inside.findall(token))

@@ -1,9 +1,9 @@
 """Bytes cut into text and control sequences, however they arrive.
 
 The grammar is that of ECMA-48 5 and of DEC's parser (vt100.net/emu/dec_ansi_parser) on decoded
-UTF-8: controls inside a sequence are executed, CAN, SUB and ESC end it, strings end at ST, BEL (OSC),
-CAN or SUB. C1 controls count as what they are (U+0080-U+009F), as in xterm. Bytes that are not UTF-8
-become U+FFFD.
+UTF-8: controls inside a sequence are executed, CAN, SUB and ESC end it, strings end at ST, BEL
+(OSC), CAN or SUB. C1 controls count as what they are (U+0080-U+009F), as in xterm. Bytes that are
+not UTF-8 become U+FFFD.
 
 Law of this file: what a stream is cut into never changes what it means, and nothing that stays
 between two chunks is longer than its limit.
