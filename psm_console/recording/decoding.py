@@ -7,7 +7,6 @@ lines are what went by.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Callable
@@ -27,13 +26,14 @@ _SIZE = re.compile(r"(\d{1,9})[xX](\d{1,9})")
 _event = msgspec.json.Decoder(tuple[float, str, str]).decode
 
 
-class _Block(msgspec.Struct):
+class Block(msgspec.Struct):
     """What a `# psm bin` or `digest` line says; `at` in seconds."""
 
     at: float
     code: str
     bytes: int
     offset: int = 0
+    sha256: str = ""
 
 
 class _Kind(msgspec.Struct):
@@ -48,7 +48,7 @@ class End(msgspec.Struct, frozen=True):
     ledger: dict[str, Any] = {}
 
 
-_block = msgspec.json.Decoder(_Block).decode
+decode_block = msgspec.json.Decoder(Block).decode
 _kind = msgspec.json.Decoder(_Kind).decode
 _end = msgspec.json.Decoder(End).decode
 
@@ -138,14 +138,14 @@ class LineDecoder:
                 case b"part":
                     return self._part(base64.b64decode(value, validate=True))
                 case b"bin":
-                    return self._bin(_block(value))
+                    return self._bin(decode_block(value))
                 case b"digest":
-                    self._block_time(_block(value))
+                    self._block_time(decode_block(value))
                 case b"mark":
                     self._next_kind = _kind(value).kind
                 case b"end":
                     self.end = _end(value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, binascii.Error, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             self.broken += 1
         return None
 
@@ -153,7 +153,7 @@ class LineDecoder:
         self._given += len(data)
         return Event(self.at_us, Code.OUTPUT, data)
 
-    def _bin(self, block: _Block) -> Event | None:
+    def _bin(self, block: Block) -> Event | None:
         self._block_time(block)
         count = min(block.bytes, BULK_LIMIT)
         if block.code not in BYTE_CODES or block.offset < 0 or count <= 0:
@@ -163,7 +163,7 @@ class LineDecoder:
         self.lost += count - len(data)
         return Event(self.at_us, block.code, data)
 
-    def _block_time(self, block: _Block) -> None:
+    def _block_time(self, block: Block) -> None:
         us = round(min(max(block.at, 0.0), _LATEST_S) * 1_000_000)
         self.at_us = max(self.at_us, us)
         if block.code == Code.OUTPUT:

@@ -77,9 +77,12 @@ def _parse(raw: bytes) -> tuple[bytes, bytes, bytes, bytes]:
 
 def _decoded(signature: str) -> bytes:
     try:
-        return base64.b64decode(signature, validate=True)
+        raw = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError) as error:
         raise SignatureFormatError("not base64") from error
+    if base64.b64encode(raw) != signature.encode():
+        raise SignatureFormatError("not the only base64 of its bytes")
+    return raw
 
 
 def _string(data: bytes) -> bytes:

@@ -23,7 +23,7 @@ from .evidence import EvidenceFile, Health, reason_of
 from .signing import Checkpoint, Signer
 
 SESSION_FILE = "session.json"
-_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class SessionRecorder:
 
 def _new_folder(root: Path, session: str) -> int:
     """Make the folder and return a descriptor of it; never follows a link out of `root`."""
-    if _ID.fullmatch(session) is None:
+    if SESSION_ID.fullmatch(session) is None:
         raise RecordingError("this session id can not name a folder of recordings")
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     root_fd = os.open(root, flags)
