@@ -1,0 +1,98 @@
+"""Whether an inventory holds together: what refers to what, and whose keys are whose."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from psm_console.credentials import CredentialError, check_credential, parse_public_key
+from psm_console.domain.inventory import (
+    CONSOLE_ROLES,
+    LOCAL,
+    Identity,
+    IdentityKind,
+    Inventory,
+    KeyFile,
+    Role,
+)
+
+from .errors import Usage
+
+
+def with_local(declared: Inventory, current: Inventory) -> Inventory:
+    """Return `declared` with `local` as it must be.
+
+    A file that does not name `local` leaves it as it is; one that does may give it keys and
+    the operator's role, and takes no console role away.
+    """
+    said, had = declared.identities.get(LOCAL), current.identities.get(LOCAL)
+    if said is None:
+        local = had or Identity(LOCAL, CONSOLE_ROLES)
+    else:
+        local = Identity(LOCAL, said.roles | CONSOLE_ROLES, said.keys, said.kind, said.owner)
+    identities = {LOCAL: local, **{k: v for k, v in declared.identities.items() if k != LOCAL}}
+    return Inventory(identities, declared.targets, declared.accounts, declared.grants)
+
+
+def check_inventory(inventory: Inventory) -> None:
+    """Raise Usage, naming the path, where one part does not fit another."""
+    for identity in inventory.identities.values():
+        _check_owner(identity, inventory)
+    _check_keys(inventory)
+    _check_grants(inventory)
+
+
+def check_credentials(inventory: Inventory) -> None:
+    """Raise Usage, naming the path, where a credential's file can not be used as it is."""
+    for account in inventory.accounts.values():
+        try:
+            check_credential(account.credential)
+        except CredentialError as error:
+            kind = "key_file" if isinstance(account.credential, KeyFile) else "password_file"
+            at = f"targets.{account.ref.target}.accounts.{account.ref.account}.credential.{kind}"
+            _fail(at, str(error))
+
+
+def _check_owner(identity: Identity, inventory: Inventory) -> None:
+    at = f"identities.{identity.name}.owner"
+    owner = None if identity.owner is None else inventory.identities.get(identity.owner)
+    match identity.kind:
+        case IdentityKind.PERSON:
+            if identity.owner is not None:
+                _fail(at, "a person has no owner; leave it out, or set kind")
+        case IdentityKind.SERVICE | IdentityKind.AGENT:
+            if identity.owner is None:
+                _fail(at, f"is missing; a person must answer for this {identity.kind}")
+            if owner is None or owner.kind is not IdentityKind.PERSON:
+                _fail(at, f"{identity.owner} is not a person in identities")
+
+
+def _check_keys(inventory: Inventory) -> None:
+    """A key proves one identity: two owners would make `root@db1` mean either of them."""
+    owners: dict[bytes, str] = {}
+    for identity in inventory.identities.values():
+        for place, line in enumerate(identity.keys):
+            at = f"identities.{identity.name}.keys[{place}]"
+            first = owners.setdefault(parse_public_key(line).blob, at)
+            if first != at:
+                _fail(at, f"is the same key as {first}; a key proves one identity, once")
+
+
+def _check_grants(inventory: Inventory) -> None:
+    seen: dict[str, int] = {}
+    for place, grant in enumerate(inventory.grants):
+        operator = inventory.identities.get(grant.operator)
+        if operator is None:
+            _fail(f"grants[{place}].operator", f"{grant.operator} is not in identities")
+        if Role.OPERATOR not in operator.roles:
+            _fail(f"grants[{place}].operator", f"{grant.operator} has not the role operator")
+        if grant.account not in inventory.accounts:
+            _fail(
+                f"grants[{place}].account",
+                f"{grant.account} is not in targets.{grant.account.target}.accounts",
+            )
+        if seen.setdefault(grant.id, place) != place:
+            _fail(f"grants[{place}]", f"says the same as grants[{seen[grant.id]}]; remove one")
+
+
+def _fail(at: str, why: str) -> NoReturn:
+    raise Usage(f"{at}: {why}")

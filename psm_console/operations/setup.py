@@ -1,0 +1,63 @@
+"""Makes a home, and opens one: the only ways in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from psm_console.credentials import ensure_signers, fingerprint, make_key
+from psm_console.domain.inventory import CONSOLE_ROLES, LOCAL, Identity
+from psm_console.store import Home, Store
+
+from .errors import told
+
+
+@dataclass(frozen=True, slots=True)
+class Initialised:
+    """What `init` left behind."""
+
+    home: Home
+    created: bool
+    """False when all was there already."""
+    host_key: str
+    """The broker's public host key, an OpenSSH line for known_hosts."""
+    host_key_fingerprint: str
+    recording_key_fingerprint: str
+
+
+@told
+def init(home: Home, now: datetime) -> Initialised:
+    """Make the home, its keys, the store and the identity `local`; what is there stays.
+
+    Never asks. May be repeated, also by two processes at once.
+    """
+    home.create()
+    host = make_key(home.host_key, "psm host key")
+    recording = make_key(home.recording_key, "psm recording key")
+    ensure_signers(home.allowed_signers, recording)
+    home.check()
+    with Store.create(home) as store, store.transaction():
+        inventory = store.inventory.load()
+        created = LOCAL not in inventory.identities
+        if created:
+            local = Identity(LOCAL, CONSOLE_ROLES)
+            identities = {LOCAL: local, **inventory.identities}
+            store.inventory.replace(replace(inventory, identities=identities))
+            store.audit.append(
+                now,
+                "home.init",
+                LOCAL,
+                detail={"host_key": fingerprint(host), "recording_key": fingerprint(recording)},
+            )
+    return Initialised(home, created, host, fingerprint(host), fingerprint(recording))
+
+
+@told
+def open_store(home: Home, *, read_only: bool = False) -> Store:
+    """Return the store of a home that is ours and closed to others; the caller closes it.
+
+    `read_only` is for copies of evidence: looking can not be noted there, so live sessions and
+    recordings are not shown from it.
+    """
+    home.check()
+    return Store.open(home, read_only=read_only)

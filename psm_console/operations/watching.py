@@ -1,0 +1,21 @@
+"""Wakes front ends when the store or a live recording has changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from psm_console.store import Home, listen
+
+
+def watch_changes(home: Home) -> AsyncIterator[None]:
+    """Yield at once, then whenever the store may have changed, and at least each second.
+
+    Close the iterator (`contextlib.aclosing`) when leaving it early.
+    """
+    return listen(home, "store", home.database)
+
+
+def watch_recording(home: Home, session_id: str, file: Path) -> AsyncIterator[None]:
+    """Yield at once, then whenever the live recording may have grown, and each second."""
+    return listen(home, session_id, file)
