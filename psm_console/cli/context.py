@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -16,9 +16,6 @@ from psm_console.domain.inventory import Identity
 from psm_console.store import Home, Store
 
 from .output import Format
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -37,11 +34,10 @@ class Invocation:
     @contextmanager
     def store(self) -> Iterator[tuple[Store, Identity]]:
         """Open the checked home's store; yields it with the identity of whoever runs `psm`."""
-        from psm_console.operations import local_identity
+        from psm_console.operations import local_identity, open_store
 
         home = self.home
-        home.check()
-        with Store.open(home) as store:
+        with open_store(home) as store:
             yield store, local_identity(store, home)
 
 

@@ -12,13 +12,17 @@ from typing import NoReturn
 import click
 
 from psm_console import __version__
+from psm_console.credentials import CredentialError
 from psm_console.domain.text import visible
+from psm_console.operations import PsmError, in_words
+from psm_console.store import StoreError
 
 from . import audit, inventory, recordings, sessions, setup
 from .context import Invocation
 from .output import say
 
 INTERRUPTED = 130
+_SENTENCES = {"DemoError", "ListenError", "RecordingError"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -90,12 +94,10 @@ def _usage(error: click.ClickException) -> int:
 
 def _fault(error: Exception) -> int:
     """Say what went wrong; sentences of ours as they are, anything else by its kind."""
-    from psm_console.operations import exit_code_of
-
-    code = exit_code_of(error)
-    if code is not None:
-        say(f"psm: {_sentence(error)}")
-        return code
+    told = _told(error)
+    if told is not None:
+        say(f"psm: {told.sentence}")
+        return told.exit_code
     if isinstance(error, OSError):
         where = f" ({visible(str(error.filename))})" if error.filename else ""
         say(f"psm: {error.strerror or error}{where}")
@@ -108,5 +110,13 @@ def _fault(error: Exception) -> int:
     return 1
 
 
-def _sentence(error: Exception) -> str:
-    return visible(str(error) or type(error).__name__)
+def _told(error: Exception) -> PsmError | None:
+    """Return an error whose text is a sentence for people, from whichever room it comes."""
+    if isinstance(error, PsmError):
+        return error
+    if isinstance(error, (StoreError, CredentialError)):
+        return in_words(error)
+    # Rooms that are not loaded can not have raised: their errors are known by name, not imported.
+    if type(error).__name__ in _SENTENCES and type(error).__module__.startswith("psm_console."):
+        return in_words(error)
+    return None

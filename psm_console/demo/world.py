@@ -1,8 +1,8 @@
 """The process that plays everybody else: the targets, and the operators who work on them.
 
 It speaks with the demo's main process by lines of JSON: it prints one when the targets answer
-and the inventory is written, reads one that says where the broker is, and sends the operators
-to work until SIGTERM or the end of its input.
+and the inventory is written, reads one that says where the broker is, prints another when a
+client can join, and sends the operators to work until SIGTERM or the end of its input.
 """
 
 from __future__ import annotations
@@ -111,6 +111,7 @@ async def _until_told(folders: Folders, world: World, over: asyncio.Event) -> No
     if line:
         told = json.loads(line)
         write_client_files(folders, world.places, told["host"], told["port"], told["host_key"])
+        print(json.dumps({"working": True}), flush=True)
         broker = Broker(told["host"], told["port"], folders.known_hosts, folders.keys)
         asyncio.get_running_loop().create_task(_watch_parent(reader, over))
         await _everybody(world, broker, folders)
