@@ -28,9 +28,12 @@ def read_private(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "its name can not be used"
         raise CredentialError(f"{name} can not be read: {said}") from None
-    with os.fdopen(handle, "rb") as file:
-        check_private(os.fstat(file.fileno()), name)
-        return file.read(LARGEST)
+    try:
+        check_private(os.fstat(handle), name)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(LARGEST)
+    finally:
+        os.close(handle)
 
 
 def check_private(found: os.stat_result, name: str) -> None:

@@ -169,7 +169,7 @@ def _change(
         current = store.inventory.load()
         wanted = with_local(edit(current), current)
         check_inventory(wanted)
-        check_credentials(wanted)
+        check_credentials(wanted, current)
         done = _difference(current, wanted)
         if done.nothing:
             return done

@@ -41,9 +41,15 @@ def check_inventory(inventory: Inventory) -> None:
     _check_grants(inventory)
 
 
-def check_credentials(inventory: Inventory) -> None:
-    """Raise Usage, naming the path, where a credential's file can not be used as it is."""
+def check_credentials(inventory: Inventory, current: Inventory) -> None:
+    """Raise Usage, naming the path, where a new credential's file can not be used as it is.
+
+    One that was declared before is left alone: a file lost since must not keep anybody from
+    taking a right away.
+    """
     for account in inventory.accounts.values():
+        if current.accounts.get(account.ref) == account:
+            continue
         try:
             check_credential(account.credential)
         except CredentialError as error:

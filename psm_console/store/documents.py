@@ -52,15 +52,18 @@ def _read(path: Path, name: str, largest: int) -> bytes:
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or "its name can not be used"
         raise DocumentError(f"{name} can not be read: {said}") from None
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             raise DocumentError(f"{name} is not a file; name the TOML file itself")
         if found.st_size > largest:
             raise DocumentError(
                 f"{name} has {found.st_size} bytes, more than the {largest} that are read; split it"
             )
-        data = file.read(largest + 1)
+        with open(handle, "rb", closefd=False) as file:
+            data = file.read(largest + 1)
+    finally:
+        os.close(handle)
     if len(data) > largest:
         raise DocumentError(f"{name} grows while it is read; is it the right file?")
     return data

@@ -181,7 +181,7 @@ def _check_owner(path: Path, found: os.stat_result) -> None:
 
 def _check_mode(path: Path, found: os.stat_result, forbidden: int, verb: str) -> None:
     if found.st_mode & forbidden:
-        wanted = stat.S_IMODE(found.st_mode) & ~forbidden
+        wanted = found.st_mode & stat.S_IRWXU
         raise HomeError(
             f"{_shown(path)} can be {verb} by others (mode {stat.S_IMODE(found.st_mode):04o}); "
             f"close it: chmod {wanted:o} {_shown(path)}"
