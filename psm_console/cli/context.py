@@ -63,7 +63,7 @@ def chosen_format(chosen: str, as_json: bool) -> Format:
     return Format.JSON if as_json else Format(chosen)
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An instant: ISO 8601 (UTC when it names no zone), or an age such as `30m`, `12h`, `7d`."""
 
     name = "time"
