@@ -36,7 +36,7 @@ from .journal import Journal
 from .relay import Relay
 
 if TYPE_CHECKING:
-    from psm_console.recording import SessionRecorder
+    from psm_console.recording.writer import SessionRecorder
 
 log = logging.getLogger(__name__)
 

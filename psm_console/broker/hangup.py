@@ -60,6 +60,9 @@ class HangUp:
             _, late = await asyncio.wait(waits, timeout=_POLITE_S)
             for wait in late:
                 wait.cancel()
+        elif self._driver.target is None:
+            # Let the answer "channel open failed", with its reason, come before the disconnect.
+            await asyncio.wait([asyncio.ensure_future(operator.wait_closed())], timeout=_POLITE_S)
         operator.disconnect(asyncssh.DISC_BY_APPLICATION, self._reason[:200])
         return await self._closed("operator leg closed", operator)
 

@@ -17,7 +17,8 @@ from psm_console.domain.text import visible
 from psm_console.store import Store, StoreThread
 
 if TYPE_CHECKING:
-    from psm_console.recording import Checkpoint, Seal
+    from psm_console.recording.signing import Checkpoint
+    from psm_console.recording.writer import Seal
 
     from .relay import Relay
 

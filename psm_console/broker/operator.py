@@ -50,7 +50,9 @@ class OperatorLeg(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
 
-    def begin_auth(self, username: str) -> bool:
+    async def begin_auth(self, username: str) -> bool:
+        # A key that was just removed must not open anything because a bell is still ringing.
+        await self._worker.refresh_inventory()
         self._user = username
         self._login = Login.parse(username)
         self.connection.send_auth_banner(f"{self._worker.policy.notice}\r\n")

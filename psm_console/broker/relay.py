@@ -26,7 +26,7 @@ from .unsent import withdraw_unsent
 from .valve import Valve
 
 if TYPE_CHECKING:
-    from psm_console.recording import ChannelRecorder
+    from psm_console.recording.channel import ChannelRecorder
 
     from .driver import SessionDriver
 
@@ -336,7 +336,9 @@ class Relay:
                 self.recorder.discarded(count)
 
     def _flush_early(self) -> None:
-        while self._early and self.driver.live.input_gate(self.pty) is Gate.FORWARD:
+        while self._early and self.target is not None:
+            if self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
+                return
             self._to_target(self._early.popleft())
         self._pass_eof()
 

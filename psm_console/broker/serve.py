@@ -7,14 +7,15 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import asyncssh
 
 from psm_console.credentials import ensure_key
-from psm_console.recording import Signer
+from psm_console.recording.signing import Signer
 from psm_console.store import Home, Store, StoreThread, load_policy
 
 from . import algorithms
@@ -33,24 +34,45 @@ class ListenError(Exception):
     """The address can not be listened on; the text is a sentence."""
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A broker that accepts connections."""
+
+    worker: Worker
+    host: str
+    port: int
+
+
 async def serve(home: Home, *, listen: str = DEFAULT_LISTEN, ready: Ready | None = None) -> int:
     """Run the broker of `home` on `listen` (HOST:PORT, port 0 for any) until SIGTERM or SIGINT.
 
     `ready` is called once connections are accepted, with `home`, `host` and `port`. Returns the
     exit status. Raises `ListenError`, `HomeError`, `StoreError` or `ConfigError` with a sentence.
     """
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with running(home, listen) as broker:
+        if ready is not None:
+            ready({"home": str(home.root), "host": broker.host, "port": broker.port})
+        await stopping.wait()
+    return 0
+
+
+@asynccontextmanager
+async def running(home: Home, listen: str) -> AsyncIterator[Running]:
+    """Accept connections on `listen` inside the block; leaving it ends the sessions in order."""
     home.check()
     # asyncssh keeps what its callbacks raise at DEBUG1; warnings and above are ours to show.
     asyncssh.set_log_level(logging.WARNING)
     policy = load_policy(home.config)
     host_key = ensure_key(home.host_key, "psm host key")
     signer = Signer.load(home.recording_key)
-    stopping = asyncio.Event()
     async with AsyncExitStack() as stack:
         store = StoreThread(home)
         stack.callback(store.close)
-        worker = Worker(home, store, policy, signer)
         await store.call(lambda opened: _take_over(opened, utc_now()))
+        worker = Worker(home, store, policy, signer)
         await worker.prepare()
         bound = _bind(listen)
         stack.callback(bound.close)
@@ -64,16 +86,11 @@ async def serve(home: Home, *, listen: str = DEFAULT_LISTEN, ready: Ready | None
         server = await _listen(bound, worker, host_key)
         inspectors = Inspectors(home)
         worker.spawn(inspectors.run(), "inspector")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        if ready is not None:
-            ready({"home": str(home.root), "host": host, "port": port})
-        await stopping.wait()
+        yield Running(worker, host, port)
         server.close()
         await worker.stop("the broker is stopping")
         await inspectors.stop()
         await store.call(lambda opened: opened.workers.retire(worker.id))
-    return 0
 
 
 def _take_over(store: Store, now: datetime) -> None:

@@ -23,13 +23,18 @@ class TargetRefusedError(Exception):
 
 
 class _TargetClient(asyncssh.SSHClient):
-    """Tells the driver when the target's connection is gone."""
+    """Tells the driver when the target's connection is gone, once there was one."""
 
-    def __init__(self, lost: Lost) -> None:
+    def __init__(self) -> None:
+        self._lost: Lost | None = None
+
+    def watch(self, lost: Lost) -> None:
+        """Call `lost` when the connection closes; what ends a handshake is raised by `connect`."""
         self._lost = lost
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost(exc)
+        if self._lost is not None:
+            self._lost(exc)
 
 
 async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHClientConnection:
@@ -52,12 +57,13 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
             }
         )
         pinned = [asyncssh.import_public_key(line) for line in target.host_keys]
-        return await asyncio.wait_for(
+        client = _TargetClient()
+        connection = await asyncio.wait_for(
             asyncssh.connect(
                 target.host,
                 target.port,
                 username=account.ref.account,
-                client_factory=lambda: _TargetClient(lost),
+                client_factory=lambda: client,
                 known_hosts=(pinned, [], []),
                 config=None,
                 agent_path=None,
@@ -75,6 +81,8 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
             ),
             CONNECT_TIMEOUT_S,
         )
+        client.watch(lost)
+        return connection
     except (asyncssh.Error, OSError, TimeoutError, CredentialError, ValueError) as error:
         raise TargetRefusedError(_sentence(target, account, error)) from None
 

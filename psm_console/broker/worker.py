@@ -15,9 +15,11 @@ from psm_console.domain.events import Directed, Stopped
 from psm_console.domain.inventory import Identity, Inventory
 from psm_console.domain.names import AccountRef, SessionId, WorkerId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import Directive, Session, SessionState
+from psm_console.domain.session import Directive, Outcome, Receipt, Session, SessionState, Verb
 from psm_console.domain.text import visible
-from psm_console.recording import RecordingError, SessionRecorder, Signer
+from psm_console.recording.events import RecordingError
+from psm_console.recording.signing import Signer
+from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Ringer, Store, StoreError, StoreThread, listen
 
 from .authentication import Keyring
@@ -61,8 +63,8 @@ class Worker:
     # Life
 
     async def prepare(self) -> None:
-        """Read the inventory; raise `StoreError` when that can not be."""
-        await self._refresh_inventory()
+        """Read the inventory."""
+        await self.refresh_inventory()
 
     def begin(self) -> None:
         """Start the tasks that run for as long as the worker does."""
@@ -110,6 +112,7 @@ class Worker:
         self, leg: OperatorLeg, identity: Identity, account: AccountRef
     ) -> SessionDriver:
         """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
+        await self.refresh_inventory()
         now = utc_now()
         match decide(identity.name, account, self._inventory, now):
             case Refused(reason):
@@ -203,13 +206,14 @@ class Worker:
             try:
                 for directive in await self.store.call(partial(_claim, self.id, utc_now())):
                     self._direct(directive)
-                await self._refresh_inventory()
             except StoreError as error:
                 log.error("the store does not answer: %s", error)
+            await self.refresh_inventory()
 
     def _direct(self, directive: Directive) -> None:
         driver = self.sessions.get(directive.session)
-        if driver is None:
+        if driver is None or driver.live.state is SessionState.ENDED:
+            self.store.submit(partial(_too_late, directive))
             return
         at = driver.at()
         driver.journal.claimed(directive, at)
@@ -224,10 +228,15 @@ class Worker:
             )
         )
 
-    async def _refresh_inventory(self) -> None:
-        version, inventory = await self.store.call(
-            partial(_inventory_after, self._inventory_version)
-        )
+    async def refresh_inventory(self) -> None:
+        """Read the inventory again if it was changed; the old one stays if the store is away."""
+        try:
+            version, inventory = await self.store.call(
+                partial(_inventory_after, self._inventory_version)
+            )
+        except StoreError as error:
+            log.error("the inventory can not be read: %s", error)
+            return
         if inventory is not None:
             self._inventory = inventory
             self._inventory_version = version
@@ -265,6 +274,13 @@ def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
         for directive in store.directives.pending(worker)
         if store.directives.claim(directive.id, worker, now)
     ]
+
+
+def _too_late(directive: Directive, store: Store) -> None:
+    """Answer an order that came when its session was over: what terminate wants is so already."""
+    done = directive.verb is Verb.TERMINATE
+    outcome = Outcome.DONE if done else Outcome.REFUSED
+    store.directives.finish(directive.id, outcome, Receipt(detail="the session had ended before"))
 
 
 def _inventory_after(version: object, store: Store) -> tuple[object, Inventory | None]:
