@@ -33,6 +33,11 @@ class Painter:
         self._top = 0
         self._size = (0, 0)
 
+    @property
+    def resized(self) -> bool:
+        """Whether the terminal has another size than at the last `paint`."""
+        return tuple(os.get_terminal_size(self._descriptor)) != self._size
+
     def paint(self, screen: Screen, status: str) -> None:
         """Show `screen` and, below it, one line of our own."""
         size = os.get_terminal_size(self._descriptor)

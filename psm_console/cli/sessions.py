@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -174,7 +175,7 @@ def terminate(invocation: Invocation, session_id: str, reason: str | None) -> in
 
 def _ask_reason() -> str:
     """Ask at a terminal; a script must say it with --reason."""
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.UsageError("terminate needs --reason TEXT; the operator reads it")
     return str(click.prompt("Reason, which the operator reads", err=True))
 
