@@ -107,4 +107,4 @@ class TargetHalf(asyncssh.SSHClientSession[bytes]):
         self._relay.target_drained()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.target_closed()
+        self._relay.target_closed(broken=exc is not None)

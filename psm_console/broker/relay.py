@@ -211,11 +211,17 @@ class Relay:
         """The program on the target is over; the client hears it after the last byte."""
         self._exit = (status, signal)
 
-    def target_closed(self) -> None:
-        """The target's half is closed and every byte of it was delivered here."""
+    def target_closed(self, broken: bool) -> None:
+        """The target's half is closed and every byte of it was delivered here.
+
+        When its whole connection is `broken`, the session ends and says so: nothing to pass on.
+        """
         self.target = None
         self._target_done = True
-        self._finish()
+        if not broken:
+            self._finish()
+        elif self.operator is None:
+            self._close()
 
     def target_full(self) -> None:
         """The target reads too slowly: leave the client's input in its window."""

@@ -28,7 +28,7 @@ from psm_console.domain.inventory import (
     Target,
 )
 from psm_console.domain.names import AccountRef, DirectiveId, GrantId
-from psm_console.domain.session import Directive, Outcome, Session, Verb
+from psm_console.domain.session import LIVE_STATES, Directive, Outcome, Session, Verb
 from psm_console.store import Home, Store
 from tests.support.openssh import OpenSsh
 from tests.support.sshd import Sshd
@@ -99,7 +99,10 @@ class Stand:
                 if stream is not None:
                     with contextlib.suppress(OSError):
                         stream.close()
-        eventually_sync(lambda: not self.sessions(), what="all sessions to end")
+        eventually_sync(
+            lambda: not any(session.state in LIVE_STATES for session in self.sessions()),
+            what="all sessions to end",
+        )
 
     def inventory(self) -> Inventory:
         """What applies at the start: `ana` may work as the sshd's user on `db1`."""
