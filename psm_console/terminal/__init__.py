@@ -13,7 +13,7 @@ Reading
     row_runs(y) -> [(text, Attributes)]     # one line, for drawing; widths add up to columns
     row_text(y), screen_text(join_wrapped=False)
     hidden_text(y) -> [(x, text)]           # invisible characters attached to cells
-    history -> Sequence of rows             # oldest first; history.texts(), history.lines
+    history -> Sequence of rows             # oldest first; history.texts(), history.rows()
     title, icon_name                        # clean of control and bidi characters
     alternate, application_cursor, cursor_visible, margins, mode
 

@@ -32,7 +32,7 @@ class Drawing(Erasing):
         for run in (data,) if is_narrow(data) else segments(data):
             if is_narrow(run) or width(run[0]) == 1:
                 self._draw_run(run, self._draw_narrow)
-            elif is_wide(run) or width(run) == 2:
+            elif self.columns > 1 and (is_wide(run) or width(run) == 2):
                 self._draw_run(run, self._draw_wide)
             else:
                 self._attach(run)
@@ -41,6 +41,7 @@ class Drawing(Erasing):
         """Draw a run; its first character adopts what came while there was no cell before it."""
         if self._orphans:
             marks, self._orphans = self._orphans, ""
+            self._note_plain()
             draw(run[0])
             self._attach(marks)
             run = run[1:]
@@ -57,7 +58,7 @@ class Drawing(Erasing):
 
     def _draw_narrow(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
-        self._last_character = run[-1]
+        self._last_text = run
         while run:
             room = columns - cursor.x
             if room <= 0:
@@ -74,10 +75,7 @@ class Drawing(Erasing):
 
     def _draw_wide(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
-        if columns < 2:
-            self._attach(run)
-            return
-        self._last_character = run[-1]
+        self._last_text = run
         while run:
             room = (columns - cursor.x) // 2
             if room <= 0:
@@ -127,6 +125,7 @@ class Drawing(Erasing):
         x = self.cursor.x
         if x == 0:
             self._orphans = (self._orphans + marks)[:ATTACHED_LIMIT]
+            self._plain = False
             return
         row = self._row()
         x -= 1 if row.text[x - 1] else 2
@@ -136,8 +135,8 @@ class Drawing(Erasing):
 
     def repeat(self, count: int | None = None, *_: int) -> None:
         """REP: the last drawn character again, at most a screenful."""
-        if self._last_character:
-            self.draw(self._last_character * min(count or 1, self.columns * self.lines))
+        if self._last_text:
+            self.draw(self._last_text[-1] * min(count or 1, self.columns * self.lines))
 
     def define_charset(self, code: str, mode: str) -> None:
         """SCS: designate a set for G0 `(`, G1 `)` `-`, G2 `*` `.` or G3 `+` `/`."""
@@ -161,4 +160,4 @@ class Drawing(Erasing):
     def single_shift(self, slot: int) -> None:
         """SS2, SS3: the next character comes from G2 or G3."""
         self._single_shift = slot
-        self._simple = False
+        self._plain = False

@@ -66,7 +66,7 @@ class Erasing(Motion):
         elif how == 2:
             self._blank_rows(0, last, blank)
         elif how == 3:
-            self.history.lines.clear()
+            self.history.clear()
 
     def erase_characters(self, count: int | None = None, *_: int) -> None:
         """ECH: blank this many cells from the cursor on."""

@@ -33,6 +33,7 @@ class Grid(pyte.Screen):
         self.history = Scrollback(history)
         self._dirty: set[int] = set()
         self.work = 0
+        self.cursor = Cursor(0, 0)
         self._credit = 0
         self._set_initial_state()
 
@@ -46,7 +47,9 @@ class Grid(pyte.Screen):
         self._top, self._bottom = 0, self.lines - 1
         self.mode = {private.AUTOWRAP, private.CURSOR_VISIBLE}
         self.tabstops = set(range(8, self.columns, 8))
-        self.cursor = Cursor(0, 0)
+        self.cursor.x = self.cursor.y = 0
+        self.cursor.hidden = False
+        self.cursor.paint(PLAIN)
         self._saved: dict[bool, SavedCursor] = {}
         """What DECSC kept, for the alternate screen under True and for the main one under False."""
         self.title = self.icon_name = ""
@@ -54,7 +57,7 @@ class Grid(pyte.Screen):
         self._charsets = ["B", "B", "B", "B"]
         self.charset = 0
         self._single_shift = -1
-        self._last_character = ""
+        self._last_text = ""
         self._orphans = ""
         self.saved_columns = None
         self.savepoints = []
@@ -73,7 +76,13 @@ class Grid(pyte.Screen):
     def _note_charset(self) -> None:
         code = self._charsets[self.charset]
         self._translation = TABLES.get(code)
-        self._simple = not self._insert and self._translation is None and self._single_shift < 0
+        self._note_plain()
+
+    def _note_plain(self) -> None:
+        """Whether text of narrow characters may go straight into the row while it fits."""
+        self._plain = not (
+            self._insert or self._translation or self._orphans or self._single_shift >= 0
+        )
 
     @property
     def dirty(self) -> set[int]:  # type: ignore[override]
@@ -137,7 +146,7 @@ class Grid(pyte.Screen):
         count = min(count, bottom - top + 1)
         rows, blank = self._rows, self.cursor.blank
         if keep and top == 0 and not self.alternate:
-            self.history.lines.extend(rows[:count])
+            self.history.extend(rows[:count])
         del rows[top : top + count]
         at = bottom - count + 1
         rows[at:at] = [self._blank(blank)] * count

@@ -8,28 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import assert_never
+from typing import NamedTuple, assert_never, final
 
-from psm_console.terminal.attributes import Attributes, apply_sgr
-from psm_console.terminal.cursor import blank_of
+from psm_console.terminal.attributes import apply_sgr
 from psm_console.terminal.dispatch import (
     CONTROLS,
     ESCAPES,
     SEQUENCES,
     WITHOUT_PARAMETERS,
 )
-from psm_console.terminal.resizing import Resizing
-from psm_console.terminal.sequences import INTRODUCERS, Kind, Sequence, numbers, parse
+from psm_console.terminal.flood import FLOOD_LENGTH, Flooding
+from psm_console.terminal.looks import Looks, Selection
+from psm_console.terminal.rows import SHARED
+from psm_console.terminal.sequences import INTRODUCERS, Kind, Sequence, numbers, parse, several_sgr
 from psm_console.terminal.tokens import Tokens
+from psm_console.terminal.widths import is_narrow
+
+
+@final
+class Position(NamedTuple):
+    """CUP outside origin mode: line and column from 0, on this size of screen."""
+
+    y: int
+    x: int
+
 
 Operation = Callable[[], object]
-Look = tuple[Attributes, Attributes]
+Meaning = Operation | Selection | Position
+"""What a token stands for."""
 
 _RUNS = {"linefeed": "linefeeds", "tab": "tab", "backspace": "cursor_back"}
 """What does a control several times at once."""
 
 MEMO_LIMIT = 4096
 """Tokens remembered; all are forgotten when there are more."""
+TOKEN_LIMIT = 128
+"""Characters of a token that is remembered."""
 EPOCH = 16384
 """Characters after which the credit for expensive operations is refilled."""
 
@@ -38,15 +52,21 @@ def nothing() -> None:
     """The operation of a control that has no effect here."""
 
 
-class Interpreter(Resizing):
+class Interpreter(Flooding):
     """A screen that is fed bytes."""
 
     def __init__(self, columns: int, lines: int, history: int = 1000) -> None:
         super().__init__(columns, lines, history)
         self._tokens = Tokens()
-        self._memo: dict[str, Operation] = {}
+        self._memo: dict[str, Meaning] = {}
+        self._looks = Looks()
         self._credit = EPOCH
         self._epoch_left = EPOCH
+
+    def resize(self, lines: int | None = None, columns: int | None = None) -> None:
+        """Change the size, clamped to 1-500 lines and 1-1000 columns; the region is reset."""
+        super().resize(lines, columns)
+        self._memo.clear()
 
     @property
     def idle(self) -> bool:
@@ -58,52 +78,88 @@ class Interpreter(Resizing):
         text = self._tokens.decode(data)
         while len(text) >= self._epoch_left:
             piece, text = text[: self._epoch_left], text[self._epoch_left :]
-            self._run(self._tokens.split(piece))
+            self._take(piece)
             self._credit = self._epoch_left = EPOCH
         if text:
             self._epoch_left -= len(text)
+            self._take(text)
+
+    def _take(self, text: str) -> None:
+        """Show decoded text that belongs to one epoch."""
+        plain = len(text) >= FLOOD_LENGTH and "\x1b" not in text and self._tokens.between
+        if not (plain and self._take_flood(text)):
             self._run(self._tokens.split(text))
 
     def _run(self, parts: list[str]) -> None:
         """Perform text and controls in turn."""
         self.work += len(parts) * 8
-        memo, cursor, columns = self._memo, self.cursor, self.columns
+        learned, cursor, columns = self._memo.get, self.cursor, self.columns
+        changed, last_y = self._dirty.add, -1
         tail = parts.pop()
         each = iter(parts)
         for text, token in zip(each, each, strict=True):
             if text:
                 x = cursor.x
                 end = x + len(text)
-                if end <= columns and self._simple and text.isascii() and not self._orphans:
+                if self._plain and end <= columns and (text.isascii() or is_narrow(text)):
                     y = cursor.y
                     row = self._rows[y]
-                    if row.care:
-                        self.draw(text)
+                    if care := row.care:
+                        if care == SHARED:
+                            row = self._rows[y] = row.copy()
+                        else:
+                            row.split_at(x)
+                            row.split_at(end)
+                    if end - x == 1:
+                        row.text[x] = text
+                        row.looks[x] = cursor.look
                     else:
                         row.text[x:end] = text
                         row.looks[x:end] = [cursor.look] * (end - x)
-                        cursor.x = end
-                        self._dirty.add(y)
-                        self._last_character = text[-1]
+                    cursor.x = end
+                    if y != last_y:
+                        changed(y)
+                        last_y = y
+                    self._last_text = text
                 else:
                     self.draw(text)
-            operation = memo.get(token)
-            if operation is None:
-                operation = self._learn(token)
-            operation()
-            cursor = self.cursor
+            operation = learned(token)
+            if type(operation) is Selection:
+                painted = operation.get(id(cursor.look)) or operation.after(cursor.look)
+                cursor.look, cursor.blank, _ = painted
+            elif operation is None:
+                self._learn_and_perform(token)
+            elif type(operation) is Position:
+                if self._origin:
+                    self._perform(operation)
+                else:
+                    cursor.y, cursor.x = operation
+            else:
+                operation()
         self.draw(tail)
 
-    def _learn(self, token: str) -> Operation:
+    def _learn_and_perform(self, token: str) -> None:
+        self._perform(self._learn(token))
+
+    def _perform(self, operation: Meaning) -> None:
+        """Do what a token stands for."""
+        if isinstance(operation, Selection):
+            self.cursor.look, self.cursor.blank, _ = operation.after(self.cursor.look)
+        elif isinstance(operation, Position):
+            self.cursor_position(operation.y + 1, operation.x + 1)
+        else:
+            operation()
+
+    def _learn(self, token: str) -> Meaning:
         """The operation of a token, remembered when the token is of ordinary length."""
         operation = self._operation(token)
-        if len(token) <= 64:
+        if len(token) <= TOKEN_LIMIT:
             if len(self._memo) >= MEMO_LIMIT:
                 self._memo.clear()
             self._memo[token] = operation
         return operation
 
-    def _operation(self, token: str) -> Operation:
+    def _operation(self, token: str) -> Meaning:
         first = token[0]
         if first in INTRODUCERS and len(token) > 1:
             return self._sequence(token)
@@ -121,16 +177,22 @@ class Interpreter(Resizing):
         self.cursor.x = 0
         self.linefeed()
 
-    def _sequence(self, token: str) -> Operation:
+    def _sequence(self, token: str) -> Meaning:
         """The operation of something that starts with ESC, CSI, OSC, DCS, SOS, PM or APC."""
+        if several_sgr(token):
+            return Selection(token[2:-1].split("m\x1b["), self._looks)
         sequence = parse(token)
         meant = self._meaning(sequence)
         if not sequence.controls:
             return meant
         before = [self._operation(control) for control in sequence.controls]
-        return partial(_in_turn, [*before, meant])
+        return partial(self._in_turn, [*before, meant])
 
-    def _meaning(self, sequence: Sequence) -> Operation:
+    def _in_turn(self, operations: list[Meaning]) -> None:
+        for operation in operations:
+            self._perform(operation)
+
+    def _meaning(self, sequence: Sequence) -> Meaning:
         """The operation of a sequence without the controls inside it."""
         match sequence.kind:
             case Kind.COMMAND:
@@ -140,7 +202,7 @@ class Interpreter(Resizing):
             case Kind.CONTROL:
                 return self._control_sequence(sequence)
             case Kind.SELECT_LOOK:
-                return partial(self._select_look, sequence.parameters, {})
+                return Selection([sequence.parameters], self._looks)
             case Kind.WITHOUT_EFFECT:
                 return nothing
         assert_never(sequence.kind)
@@ -153,10 +215,14 @@ class Interpreter(Resizing):
         method, arguments = ESCAPES[name]
         return partial(getattr(self, method), *arguments)
 
-    def _control_sequence(self, sequence: Sequence) -> Operation:
+    def _control_sequence(self, sequence: Sequence) -> Operation | Position:
         method = SEQUENCES.get(sequence.name)
         if method is None:
             return nothing
+        if method == "cursor_position":
+            line, column = (*numbers(sequence.parameters), 0, 0)[:2]
+            y, x = max(1, min(line, self.lines)) - 1, max(1, min(column, self.columns)) - 1
+            return Position(y, x)
         if method in WITHOUT_PARAMETERS:
             return getattr(self, method)  # type: ignore[no-any-return]
         return partial(getattr(self, method), *numbers(sequence.parameters))
@@ -173,19 +239,3 @@ class Interpreter(Resizing):
         """SGR as pyte calls it."""
         if not private:
             self.cursor.paint(apply_sgr(self.cursor.look, ";".join(map(str, attrs))))
-
-    def _select_look(self, parameters: str, known: dict[Attributes, Look]) -> None:
-        """SGR with its results so far: a program has few looks and keeps switching between them."""
-        cursor = self.cursor
-        found = known.get(cursor.look)
-        if found is None:
-            if len(known) >= 256:
-                known.clear()
-            look = apply_sgr(cursor.look, parameters)
-            found = known[cursor.look] = (look, blank_of(look))
-        cursor.look, cursor.blank = found
-
-
-def _in_turn(operations: list[Operation]) -> None:
-    for operation in operations:
-        operation()

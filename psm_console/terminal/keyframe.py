@@ -119,7 +119,7 @@ def _state(screen: Screen) -> State:
         "".join(screen._charsets),
         screen.charset,
         screen._single_shift,
-        screen._last_character,
+        screen._last_text[-1:],
         screen._orphans,
         screen._tokens.state,
         (screen._credit, screen._epoch_left),
@@ -222,7 +222,7 @@ def _set_modes(screen: Screen, state: State) -> None:
     _need(0 <= state.charset <= 3 and -1 <= state.single_shift <= 3, "no such character set")
     screen.charset, screen._single_shift = state.charset, state.single_shift
     _need(len(state.last_character) <= 1 and len(state.orphans) <= 64, "impossible text")
-    screen._last_character, screen._orphans = state.last_character, state.orphans
+    screen._last_text, screen._orphans = state.last_character, state.orphans
     _need(not _unprintable(state.last_character or " "), "control characters in text")
 
 

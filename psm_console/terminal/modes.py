@@ -89,7 +89,7 @@ class Modes(Drawing):
 
     def reset(self) -> None:
         """RIS: everything as after power-up; the scrollback goes too, as in xterm."""
-        self.history.lines.clear()
+        self.history.clear()
         self._set_initial_state()
 
     def soft_reset(self) -> None:

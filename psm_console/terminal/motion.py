@@ -45,7 +45,7 @@ class Motion(Grid):
             self._scroll_up(min(scrolled, height), self._top, self._bottom, keep=True)
             if scrolled > height and self._top == 0 and not self.alternate:
                 empty = min(scrolled - height, self.history.limit)
-                self.history.lines.extend([self._blank(self.cursor.blank)] * empty)
+                self.history.extend([self._blank(self.cursor.blank)] * empty)
         else:
             self.cursor.y = min(self.lines - 1, self.cursor.y + count - 1)
 

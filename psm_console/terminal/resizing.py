@@ -58,7 +58,7 @@ class Resizing(Titles):
         blank = self._blank(self.cursor.blank)
         if len(rows) < lines:
             back = min(lines - len(rows), len(self.history)) if keep and y == len(rows) - 1 else 0
-            taken = [self.history.lines.pop().fitted(self.columns) for _ in range(back)]
+            taken = [self.history.pop().fitted(self.columns) for _ in range(back)]
             rows[:0] = reversed(taken)
             rows += [blank] * (lines - len(rows))
             return back
@@ -66,6 +66,6 @@ class Resizing(Titles):
         del rows[len(rows) - below :]
         gone = len(rows) - lines
         if keep:
-            self.history.lines.extend(rows[:gone])
+            self.history.extend(rows[:gone])
         del rows[:gone]
         return -gone

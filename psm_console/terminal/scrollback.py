@@ -1,31 +1,80 @@
-"""The lines that left the top of the main screen, oldest first, at most a fixed number of them."""
+"""The lines that left the top of the main screen, oldest first, at most a fixed number of them.
+
+A flood puts its lines in as text, because nobody reads most of them; they become rows when read.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
-from psm_console.terminal.rows import Row, RowView
+from psm_console.terminal.attributes import Attributes
+from psm_console.terminal.rows import COMPLEX, Row, RowView
+from psm_console.terminal.widths import width
+
+PlainLine = tuple[str, bool, bool, int, Attributes, Attributes]
+"""A line of one look that starts in column 0 of an empty row.
+
+Its text, whether it runs on in the next row, whether it may hold characters of two columns, the
+row's columns, its look, and the look of the cells behind the text.
+"""
+
+
+def row_of(line: Row | PlainLine) -> Row:
+    """The row that shows it."""
+    if isinstance(line, Row):
+        return line
+    text, wrapped, wide, columns, look, blank = line
+    cells = list(text)
+    if wide:
+        cells = [half for cell in cells for half in ((cell, "") if width(cell) == 2 else cell)]
+    empty = columns - len(cells)
+    looks = [look] * len(cells) + [blank] * empty
+    row = Row(cells + [" "] * empty, looks, COMPLEX if wide else 0)
+    row.wrapped = wrapped
+    return row
 
 
 class Scrollback(Sequence[RowView]):
     """Rows to read; index 0 is the oldest. They keep the width they had when they left."""
 
-    __slots__ = ("lines",)
+    __slots__ = ("_lines",)
 
     def __init__(self, limit: int) -> None:
-        self.lines: deque[Row] = deque(maxlen=max(0, limit))
-        """The rows themselves; nobody writes into them."""
+        self._lines: deque[Row | PlainLine] = deque(maxlen=max(0, limit))
 
     @property
     def limit(self) -> int:
         """How many lines are kept."""
-        return self.lines.maxlen or 0
+        return self._lines.maxlen or 0
 
     def texts(self) -> list[str]:
         """The text of each line, without trailing blanks."""
-        return [row.plain_text() for row in self.lines]
+        return [
+            line.plain_text() if isinstance(line, Row) else line[0].rstrip(" ")
+            for line in self._lines
+        ]
+
+    def rows(self) -> Iterator[Row]:
+        """The rows themselves, to be read only."""
+        return map(row_of, self._lines)
+
+    def append(self, row: Row) -> None:
+        """Take a line that leaves the screen; the oldest goes when there are too many."""
+        self._lines.append(row)
+
+    def extend(self, lines: Iterable[Row | PlainLine]) -> None:
+        """Take lines that leave the screen, oldest first."""
+        self._lines.extend(lines)
+
+    def pop(self) -> Row:
+        """Give the newest line back. Raises IndexError when there is none."""
+        return row_of(self._lines.pop())
+
+    def clear(self) -> None:
+        """Forget all lines (ED 3)."""
+        self._lines.clear()
 
     @overload
     def __getitem__(self, index: int) -> RowView: ...
@@ -35,8 +84,8 @@ class Scrollback(Sequence[RowView]):
 
     def __getitem__(self, index: int | slice) -> RowView | list[RowView]:
         if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self.lines)))]
-        return RowView([self.lines[index]], 0)
+            return [self[at] for at in range(*index.indices(len(self._lines)))]
+        return RowView([row_of(self._lines[index])], 0)
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self._lines)

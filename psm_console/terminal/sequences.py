@@ -42,8 +42,13 @@ class Sequence(NamedTuple):
 
 _control = re.compile("(?:\x1b\\[|\x9b)([<-?]?)([0-9:;]*)([ -/]*)([@-~])").fullmatch
 _escape = re.compile("\x1b([ -/]*[0-~])").fullmatch
-_command = re.compile("(?:\x1b[\x00-\x1f\x7f]*\\]|\x9d)([^\x07\x18\x1a\x9c]*)([\x07\x18\x1a\x9c]?)").fullmatch
+_command = re.compile(
+    "(?:\x1b[\x00-\x1f\x7f]*\\]|\x9d)([^\x07\x18\x1a\x9c]*)([\x07\x18\x1a\x9c]?)"
+).fullmatch
 _string = re.compile("\x1b[\x00-\x1f\x7f]*[PX^_]|[\x90\x98\x9e\x9f]").match
+several_sgr = re.compile("(?:\x1b\\[[0-9;]*m)+").fullmatch
+"""Truthy for a token that is one ordinary SGR sequence, or several in a row."""
+
 _inside = re.compile("[\x00-\x17\x19\x1c-\x1f\x7f]")
 
 

@@ -29,17 +29,21 @@ _STRING = f"(?:{_ESCAPE}[PX^_]|[\x90\x98\x9e\x9f])[^\x18\x1a\x1b\x9c]*"
 _ESCAPED = f"\x1b[{_INSIDE} -/]{{0,8}}"
 
 _token = re.compile(
-    "("
-    "\x1b\\[[0-?]*[ -/]*[@-~]"
+    "((?=[\x00-\x1f\x7f-\x9f])(?:"
+    "(?:\x1b\\[[0-9;]*m)+"
+    "|\x1b\\[[0-?]*[ -/]*[@-~]"
     "|\r\n|\n+|\r+|\x08+|\t+|[\x00\x07\x7f]+"
     f"|{_CSI}[@-~\x18\x1a]?"
     f"|{_OSC}[\x07\x18\x1a\x9c]?"
     f"|{_STRING}[\x18\x1a\x9c]?"
     f"|{_ESCAPED}[0-~\x18\x1a]?"
     "|[\x00-\x1f\x7f-\x9f]"
-    ")"
+    "))"
 )
-"""One group, so that `split` gives text, control, text, …, text; every control is one match."""
+"""One group, so that `split` gives text, control, text, …, text; every control is one match.
+
+Several SGR in a row are one match too. The look-ahead lets text pass three times as fast.
+"""
 
 _unfinished_csi = re.compile(_CSI).fullmatch
 _unfinished_osc = re.compile(f"(?:{_ESCAPE}\\]|\x9d)([^\x07\x18\x1a\x1b\x9c]*)").fullmatch
@@ -69,13 +73,14 @@ class Tokens:
         self._collected = ""
 
     @property
+    def between(self) -> bool:
+        """Whether no sequence is unfinished; a character may be."""
+        return self._inside is Inside.NOTHING and not self._unfinished
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is kept: the next byte starts afresh."""
-        return (
-            self._inside is Inside.NOTHING
-            and not self._unfinished
-            and not self._decoder.getstate()[0]
-        )
+        return self.between and not self._decoder.getstate()[0]
 
     @property
     def state(self) -> tuple[bytes, str, int, str]:
