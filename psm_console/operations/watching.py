@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from psm_console.store import Home, listen
 
 
-def watch_changes(home: Home) -> AsyncIterator[None]:
+def watch_changes(home: Home) -> AsyncGenerator[None, None]:
     """Yield at once, then whenever the store may have changed, and at least each second.
 
     Close the iterator (`contextlib.aclosing`) when leaving it early.
@@ -16,6 +16,6 @@ def watch_changes(home: Home) -> AsyncIterator[None]:
     return listen(home, "store", home.database)
 
 
-def watch_recording(home: Home, session_id: str, file: Path) -> AsyncIterator[None]:
+def watch_recording(home: Home, session_id: str, file: Path) -> AsyncGenerator[None, None]:
     """Yield at once, then whenever the live recording may have grown, and each second."""
     return listen(home, session_id, file)

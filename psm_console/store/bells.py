@@ -13,7 +13,7 @@ import secrets
 import select
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -110,6 +110,17 @@ class Ringer:
             self._socket.close()
             self._socket = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def _names(self) -> dict[str, tuple[str, ...]]:
         """Return the bells by topic, listed again only when the directory has changed."""
         stamp = self._run.stat().st_mtime_ns
@@ -144,7 +155,7 @@ class Ringer:
 
 async def listen(
     home: Home, topic: str, path: Path, *, poll_s: float = POLL_S
-) -> AsyncIterator[None]:
+) -> AsyncGenerator[None, None]:
     """Yield when `topic` may have changed: at once, at each bell, and every `poll_s` seconds.
 
     Any number of changes while the consumer works make one wake. Where no bell can be bound,

@@ -78,7 +78,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     home.database.write_bytes(content)
 
     for opening in (Store.open, Store.create):
-        with pytest.raises(StoreError, match="home|backup"):
+        with pytest.raises(StoreError, match=r"home|backup"):
             opening(home)
 
     assert home.database.read_bytes() == content
