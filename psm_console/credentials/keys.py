@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,11 +104,9 @@ def _write_public(path: Path, text: str) -> None:
     """Write a file that is no secret, whole or not at all."""
     if path.exists() and path.read_text(errors="replace") == f"{text}\n":
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    if create_private(draft, f"{text}\n".encode()):
-        draft.replace(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    create_private(draft, f"{text}\n".encode())
+    draft.replace(path)
 
 
 def _not_a_key(path: Path) -> CredentialError:
