@@ -1,0 +1,162 @@
+"""The console's side of operations: everything that blocks is done in a thread and awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from psm_console.domain.inventory import Identity
+from psm_console.domain.session import Directive, Session, Verb
+from psm_console.operations import receipts
+from psm_console.operations.errors import PsmError
+from psm_console.operations.recordings import (
+    OpenedRecording,
+    list_recordings,
+    open_recording,
+    verify_recording,
+)
+from psm_console.operations.sessions import (
+    Watch,
+    keep_watching,
+    list_directives,
+    list_sessions,
+    pause,
+    resume,
+    show_session,
+    start_watching,
+    stop_watching,
+    terminate,
+    warn,
+)
+from psm_console.operations.watching import watch_changes
+from psm_console.store import Home, RecordingInfo, Store, StoreError, StoreThread
+
+from . import figures
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What is live, whether a broker is there, and when that was read."""
+
+    sessions: tuple[Session, ...]
+    broker: bool
+    at: datetime
+
+
+class Desk:
+    """One console's access to a home, as `actor`; every method may raise PsmError with a sentence."""
+
+    def __init__(self, home: Home, actor: Identity, *, read_only: bool = False) -> None:
+        self.home = home
+        self.actor = actor
+        self.read_only = read_only
+        self._thread: StoreThread | None = None
+
+    async def open(self) -> None:
+        """Open the store."""
+        if self._thread is None:
+            self._thread = await asyncio.to_thread(StoreThread, self.home)
+
+    async def close(self) -> None:
+        """Close the store; harmless when it is closed."""
+        if self._thread is not None:
+            thread, self._thread = self._thread, None
+            await asyncio.to_thread(thread.close)
+
+    async def _call(self, act: Callable[[Store], T]) -> T:
+        try:
+            await self.open()
+            assert self._thread is not None
+            return await self._thread.call(act)
+        except StoreError as error:
+            raise PsmError(str(error)) from error
+
+    def changes(self) -> AsyncIterator[None]:
+        """Yield whenever the store may have changed; close it when leaving early."""
+        return watch_changes(self.home)
+
+    async def overview(self) -> Overview:
+        """Return what is live now."""
+
+        def read(store: Store) -> Overview:
+            now = figures.now()
+            sessions = list_sessions(store, self.actor, now)
+            return Overview(tuple(sessions), bool(store.workers.alive(now)), now)
+
+        return await self._call(read)
+
+    async def session(self, session_id: str) -> Session:
+        """Return one session, live or not, by id or unique prefix."""
+        return await self._call(
+            lambda store: show_session(store, self.actor, session_id, figures.now())
+        )
+
+    async def directives(self, session_id: str) -> list[Directive]:
+        """Return the orders given about a session, oldest first."""
+        return await self._call(
+            lambda store: list_directives(store, self.actor, session_id, figures.now())
+        )
+
+    async def watch(self, session_id: str, purpose: str = "shadow") -> Watch:
+        """Note who looks at what; nothing may be shown before this has returned."""
+        return await self._call(
+            lambda store: start_watching(
+                store, self.actor, session_id, figures.now(), purpose=purpose
+            )
+        )
+
+    async def keep(self, watch: Watch) -> bool:
+        """Say that the window is still open; False when one may no longer look."""
+        return await self._call(lambda store: keep_watching(store, watch, figures.now()))
+
+    async def leave(self, watch: Watch) -> None:
+        """Note that the window is closed; a store that is gone needs no such note."""
+        with suppress(PsmError):
+            await self._call(lambda store: stop_watching(store, watch, figures.now()))
+
+    async def order(self, verb: Verb, session_id: str, words: str) -> Directive:
+        """Give an order; `words` is the reason, or what a warning says."""
+        act = {
+            Verb.PAUSE: pause,
+            Verb.RESUME: resume,
+            Verb.WARN: warn,
+            Verb.TERMINATE: terminate,
+        }[verb]
+        return await self._call(
+            lambda store: act(
+                store, self.actor, session_id, words, figures.now(), read_only=self.read_only
+            )
+        )
+
+    async def outcome(self, directive: Directive) -> Directive:
+        """Return the order as it stands once it was answered, or after 5 s."""
+        return await asyncio.to_thread(receipts.wait, self.home, directive.id)
+
+    async def recordings(self) -> list[RecordingInfo]:
+        """Return all recordings, oldest first."""
+        return await self._call(lambda store: list_recordings(store, self.actor, figures.now()))
+
+    async def open_recording(self, recording: str) -> OpenedRecording:
+        """Note who looks; nothing of the content may be shown before this has returned."""
+        return await self._call(
+            lambda store: open_recording(store, self.actor, recording, figures.now())
+        )
+
+    async def verify(self, recording: str) -> tuple[str, str]:
+        """Return the word on a recording and what is behind it; reads it whole, in its own thread."""
+
+        def judge() -> tuple[str, str]:
+            with Store.open(self.home) as store:
+                verdict = verify_recording(store, self.actor, recording, figures.now()).verdict
+            return str(verdict.word), verdict.detail
+
+        try:
+            return await asyncio.to_thread(judge)
+        except StoreError as error:
+            raise PsmError(str(error)) from error

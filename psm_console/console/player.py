@@ -1,0 +1,149 @@
+"""The thread that makes the picture of a recording at an instant; the newest wish wins."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from psm_console.recording.events import Event, RecordingError
+from psm_console.recording.projector import Projector
+from psm_console.recording.recording import Recording
+from psm_console.terminal import Screen
+
+IDLE_S = 2.0
+"""Spans without output from which on time counts as idle."""
+BINS = 240
+FEED_ON_S = 30.0
+"""How far ahead it is cheaper to feed on than to seek."""
+WEIGHTS = {
+    "warn": 1,
+    "warning": 1,
+    "pause": 1,
+    "paused": 1,
+    "resume": 1,
+    "terminate": 2,
+    "alert": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A marker; `weight` 0 plain, 1 a supervisor's act, 2 an end by force or an alert."""
+
+    at: float
+    label: str
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """What the screen must know of a recording beside its pictures; times in seconds."""
+
+    duration: float
+    idle: Sequence[tuple[float, float]]
+    markers: Sequence[Moment]
+    activity: Sequence[int]
+    channels: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The screen at an instant."""
+
+    at: float
+    screen: Screen
+
+
+class Player:
+    """Owns a Recording in its thread; whoever reads a picture's screen holds `lock`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lock = threading.Lock()
+        self._folder = folder
+        self._changed = threading.Condition()
+        self._wish: tuple[float, int | None] | None = None
+        self._closed = False
+        self._at = 0.0
+        self._channel: int | None = None
+        self._projector: Projector | None = None
+        self._frames: Iterator[tuple[float, Event]] = iter(())
+        self._next: tuple[float, Event] | None = None
+
+    def go(self, at: float, channel: int | None = None) -> None:
+        """Ask for the picture at an instant; an older wish that nobody began is forgotten."""
+        with self._changed:
+            self._wish = (at, channel)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let the thread end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def run(
+        self,
+        loaded: Callable[[Reel | None, str | None], None],
+        shown: Callable[[Picture], None],
+        progress: Callable[[float], None],
+    ) -> None:
+        """Open the recording and fulfil wishes until closed; faults are told, never raised."""
+        try:
+            with Recording.open(self._folder, progress=progress) as recording:
+                loaded(_reel(recording), None)
+                while (wish := self._take()) is not None:
+                    shown(self._picture(recording, *wish))
+        except RecordingError as error:
+            loaded(None, str(error))
+        except OSError as error:
+            loaded(None, f"the recording can not be read: {error.strerror}")
+
+    def _take(self) -> tuple[float, int | None] | None:
+        with self._changed:
+            while self._wish is None and not self._closed:
+                self._changed.wait()
+            wish, self._wish = self._wish, None
+            return None if self._closed else wish
+
+    def _picture(self, recording: Recording, at: float, channel: int | None) -> Picture:
+        ahead = at - self._at
+        same = channel == self._channel and self._projector is not None
+        if same and 0 <= ahead <= FEED_ON_S:
+            self._feed_on(at)
+        else:
+            self._seek(recording, at, channel)
+        self._at, self._channel = at, channel
+        assert self._projector is not None
+        return Picture(at, self._projector.screen)
+
+    def _seek(self, recording: Recording, at: float, channel: int | None) -> None:
+        screen = recording.screen_at(at, channel)
+        self._projector = Projector(screen, pty=recording.pty(channel))
+        self._frames = recording.frames_from(at, channel)
+        self._next = next(self._frames, None)
+
+    def _feed_on(self, at: float) -> None:
+        projector = self._projector
+        assert projector is not None
+        while self._next is not None and self._next[0] <= at:
+            with self.lock:
+                projector.show(self._next[1])
+            self._next = next(self._frames, None)
+        with self.lock:
+            projector.flush()
+
+
+def _reel(recording: Recording) -> Reel:
+    duration = recording.duration
+    return Reel(
+        duration,
+        recording.idle_spans(IDLE_S),
+        [
+            Moment(marker.at, marker.label, WEIGHTS.get(marker.kind, 0))
+            for marker in recording.markers
+        ],
+        [round(count) for count in recording.activity(BINS)],
+        [channel.number for channel in recording.channels],
+    )

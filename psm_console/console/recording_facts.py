@@ -1,0 +1,61 @@
+"""What is known of a recording, and its markers, as lines of Content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from psm_console.domain.text import visible
+from psm_console.store.recordings import RecordingInfo
+
+from . import figures, glyphs
+from .facts import Fact, channel_line, traffic
+from .player import Moment
+
+_TOKENS = ("mark", "mark-warning", "mark-alert")
+
+
+def recording_facts(info: RecordingInfo, verdict: str) -> list[Fact]:
+    """Return who, where, when, how it ended, how whole it is; empty ones are left out."""
+    session = info.session
+    length = "" if info.duration_s is None else figures.age(info.duration_s)
+    size = "" if info.size_bytes is None else figures.size(info.size_bytes)
+    good = verdict.startswith("OK")
+    rows: list[Fact] = [
+        ("Operator", session.operator, "text-strong"),
+        ("Account", str(session.account), "priv-account"),
+        ("When", figures.day(info.opened_at), "foreground"),
+        ("Length", ", ".join(piece for piece in (length, size) if piece), "foreground"),
+        ("Reason", session.reason or "", "foreground"),
+        ("Ticket", session.ticket or "", "foreground"),
+        ("From", session.client, "foreground"),
+        ("Ended", session.end_reason or "", "foreground"),
+        ("Ended by", session.ended_by or "", "foreground"),
+        ("Traffic", traffic(session), "foreground"),
+        ("Verified", verdict or "checking…", "outcome-done" if good else "outcome-pending"),
+        ("Session", session.id, "text-quiet"),
+    ]
+    facts = [(label, visible(value, 300), token) for label, value, token in rows if value]
+    channels = [("Channel", channel_line(each), "foreground") for each in session.channels[-8:]]
+    return [*facts, *channels]
+
+
+def marker_lines(markers: Sequence[Moment], at: float, height: int) -> Content:
+    """Return the markers around an instant, the one that it stands behind marked."""
+    if not markers:
+        return Content.styled("No moment of this session was marked.", "$text-quiet")
+    current = max((i for i, marker in enumerate(markers) if marker.at <= at + 0.001), default=-1)
+    first = min(max(current - height // 2, 0), max(len(markers) - height, 0))
+    lines = []
+    for index, marker in enumerate(markers[first : first + height], first):
+        here = index == current
+        sign = glyphs.PLAY if here else " "
+        token = _TOKENS[min(marker.weight, 2)]
+        lines.append(
+            Content.assemble(
+                (f"{sign} {figures.offset(marker.at)} ", "bold $key" if here else "$text-quiet"),
+                (f"{glyphs.MARKS[min(marker.weight, 2)]} {visible(marker.label, 80)}", f"${token}"),
+            )
+        )
+    return Content("\n").join(lines)

@@ -1,0 +1,36 @@
+"""Starting the console: what must hold before the terminal is taken over."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from psm_console.domain.inventory import Identity
+from psm_console.domain.text import visible
+from psm_console.operations.errors import Usage
+from psm_console.store import Home
+
+from .app import ConsoleApp
+from .link import Link
+
+
+def start(home: Home, actor: Identity, *, read_only: bool, link: str | None) -> int:
+    """Check terminal and link, run the application, return its exit code."""
+    parsed = None
+    if link is not None:
+        parsed = Link.parse(link)
+        if parsed is None:
+            raise Usage(
+                f"{visible(link, 80)} is no link; write psm://session/ID, or psm://session/ID@SECONDS"
+            )
+    term = os.environ.get("TERM", "")
+    if not sys.stdin.isatty() or not sys.stderr.isatty():
+        raise Usage("the console needs a terminal; in a pipe or a script use psm session ls --json")
+    if term in ("", "dumb", "unknown"):
+        raise Usage(
+            f"the terminal says TERM={term or '(nothing)'} and can not be drawn on; set TERM to what "
+            "it is, for example xterm-256color, or use psm session ls"
+        )
+    app = ConsoleApp(home, actor, read_only=read_only, link=parsed)
+    app.run()
+    return app.return_value if app.return_value is not None else app.return_code or 0
