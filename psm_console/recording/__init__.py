@@ -13,18 +13,25 @@ if TYPE_CHECKING:
     from .cast_check import FileVerdict, VerdictWord
     from .channel import ChannelRecorder
     from .events import Event, Header, RecordingError
+    from .facts import Marker
+    from .projector import Projector
     from .reader import Position, Tail
+    from .recording import ChannelInfo, Recording
     from .signing import Checkpoint, Signer, TrustedKeys
     from .verify import Verdict
     from .writer import Seal, SealedFile, SessionRecorder
 
 __all__ = [
+    "ChannelInfo",
     "ChannelRecorder",
     "Checkpoint",
     "Event",
     "FileVerdict",
     "Header",
+    "Marker",
     "Position",
+    "Projector",
+    "Recording",
     "RecordingError",
     "Seal",
     "SealedFile",
@@ -40,6 +47,9 @@ _HOMES = {
     "cast_check": ("FileVerdict", "VerdictWord"),
     "channel": ("ChannelRecorder",),
     "events": ("Event", "Header", "RecordingError"),
+    "facts": ("Marker",),
+    "projector": ("Projector",),
+    "recording": ("ChannelInfo", "Recording"),
     "reader": ("Position", "Tail"),
     "signing": ("Checkpoint", "Signer", "TrustedKeys"),
     "verify": ("Verdict",),

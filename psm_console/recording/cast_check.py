@@ -15,7 +15,7 @@ from .decoding import Block, decode_block
 from .events import RecordingError
 from .header import parse_header
 from .signing import SignatureState, TrustedKeys
-from .source import LineSource, open_regular
+from .source import FileBytes, LineSource, open_regular
 
 _READ = 1 << 20
 
@@ -107,9 +107,10 @@ class CastCheck:
         )
 
     def _read(self, known: tuple[int, str] | None) -> None:
-        source = LineSource(self._path)
+        content = FileBytes(self._path)
+        source = LineSource(content)
         try:
-            self._size = source.size
+            self._size = content.size
             if known is not None and self._size <= known[0]:
                 raise _Finding(
                     VerdictWord.TRUNCATED, f"{self._size} bytes, but {known[0]} were signed once"
@@ -130,7 +131,7 @@ class CastCheck:
                 raise _Finding(VerdictWord.TRUNCATED, "it ends inside a signature")
             self._sha.update(rest)
         finally:
-            source.close()
+            content.close()
 
     def _compare(self, known: tuple[int, str], offset: int) -> None:
         if offset != known[0] or self._sha.hexdigest() != known[1]:

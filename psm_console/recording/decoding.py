@@ -60,7 +60,11 @@ def parse_size(text: str) -> Size | None:
 
 
 class LineDecoder:
-    """Decodes line after line. `bulk(offset, count)` returns bytes of the .bin file beside."""
+    """Decodes line after line.
+
+    `bulk(offset, count)` returns bytes of the .bin file beside; without it, events about them are
+    empty and say only how many there are.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,11 @@ class LineDecoder:
     def between(self) -> bool:
         """Whether the next line stands on its own: no bytes wait for it."""
         return self._raw is None and not self._given
+
+    @property
+    def holds_raw(self) -> bool:
+        """Whether the exact bytes of the next event are known already."""
+        return self._raw is not None
 
     def decode(self, line: bytes) -> Event | None:
         """Return the event in `line` (without its end), or None when it holds none."""
@@ -159,9 +168,11 @@ class LineDecoder:
         if block.code not in BYTE_CODES or block.offset < 0 or count <= 0:
             self.broken += 1
             return None
-        data = b"" if self._bulk is None else self._bulk(block.offset, count)
+        if self._bulk is None:
+            return Event(self.at_us, block.code, b"", count)
+        data = self._bulk(block.offset, count)
         self.lost += count - len(data)
-        return Event(self.at_us, block.code, data)
+        return Event(self.at_us, block.code, data, count)
 
     def _block_time(self, block: Block) -> None:
         us = round(min(max(block.at, 0.0), _LATEST_S) * 1_000_000)

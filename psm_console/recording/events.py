@@ -48,6 +48,8 @@ class Event:
     """Microseconds since the session began."""
     code: str
     data: bytes | str
+    beside: int = 0
+    """Bytes of it that lie in the .bin file because they are no text; not for a screen."""
 
 
 @dataclass(frozen=True, slots=True)

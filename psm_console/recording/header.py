@@ -24,10 +24,10 @@ def parse_header(line: bytes) -> Header:
     version = fields.get("version")
     term = fields.get("term")
     if version == 3 and isinstance(term, dict):
-        size = _size(term.get("cols"), term.get("rows"))
+        size = size_of(term.get("cols"), term.get("rows"))
         name = term.get("type")
     elif version == 2:
-        size = _size(fields.get("width"), fields.get("height"))
+        size = size_of(fields.get("width"), fields.get("height"))
         environment = fields.get("env")
         name = environment.get("TERM") if isinstance(environment, dict) else None
     else:
@@ -52,7 +52,8 @@ def _unsupported(version: object) -> str:
     return "the header does not name a version of asciicast"
 
 
-def _size(columns: object, rows: object) -> Size:
+def size_of(columns: object, rows: object) -> Size:
+    """Return the size within 1-1000 × 1-500, or 80×24 when these are no numbers."""
     width, height = _number(columns), _number(rows)
     if width is None or height is None or width < 1 or height < 1:
         return _DEFAULT

@@ -9,7 +9,7 @@ from pathlib import Path
 from .decoding import End, LineDecoder
 from .events import BYTE_CODES, Event, Header, RecordingError
 from .header import parse_header
-from .source import LineSource, open_regular
+from .source import FileBytes, LineSource, open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Tail:
     def __init__(self, path: Path, start: Position | None = None) -> None:
         start = start or Position()
         self._path = path
-        self._source = LineSource(path)
+        self._content = FileBytes(path)
+        self._source = LineSource(self._content)
         self._decoder = LineDecoder(at_us=start.at_us, bulk=self._bulk)
         self._start = start
         self._skip = start.skip
@@ -60,7 +61,7 @@ class Tail:
     @property
     def behind(self) -> int:
         """Bytes in the file that were not returned yet."""
-        return max(self._source.size - self._source.offset, 0)
+        return max(self._content.size - self._source.offset, 0)
 
     @property
     def end(self) -> End | None:
@@ -83,7 +84,7 @@ class Tail:
 
     def close(self) -> None:
         """Let go of the files; idempotent."""
-        self._source.close()
+        self._content.close()
         if self._bin >= 0:
             descriptor, self._bin = self._bin, -1
             os.close(descriptor)
@@ -100,8 +101,7 @@ class Tail:
         absolute = self.header.version == 2
         self._decoder = LineDecoder(absolute=absolute, at_us=at_us, bulk=self._bulk)
         if self._start.offset > self._source.offset:
-            self._source.close()
-            self._source = LineSource(self._path, self._start.offset)
+            self._source = LineSource(self._content, self._start.offset)
 
     def _after_skip(self, events: list[Event]) -> list[Event]:
         """Drop what lies before the position from the first event that has bytes."""

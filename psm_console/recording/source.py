@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 from .events import LINE_LIMIT, RecordingError
@@ -25,18 +24,25 @@ def open_regular(path: Path) -> int:
     return descriptor
 
 
-class LineSource:
-    """The lines of a file from an offset on; a line past 16 MiB is passed over."""
+class FileBytes:
+    """The bytes of a regular file, which may grow."""
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path) -> None:
         """Raises RecordingError when `path` can not be read."""
         self._fd = open_regular(path)
-        self._rest = b""
-        self._overlong = False
-        self.offset = offset
-        """Where the next line starts."""
-        self.overlong = 0
-        """Lines passed over because they are too long."""
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file now."""
+        return os.fstat(self._fd).st_size
+
+    def read(self, count: int, offset: int) -> bytes:
+        """Return at most `count` bytes from `offset` on; raises OSError."""
+        return os.pread(self._fd, count, offset)
+
+    def status(self) -> os.stat_result:
+        """Return what the file system says of the file."""
+        return os.fstat(self._fd)
 
     def close(self) -> None:
         """Let go of the file; idempotent."""
@@ -44,15 +50,44 @@ class LineSource:
             descriptor, self._fd = self._fd, -1
             os.close(descriptor)
 
+
+class MemoryBytes:
+    """Bytes at hand, read as a file is."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
     @property
     def size(self) -> int:
-        """Bytes in the file now."""
-        return os.fstat(self._fd).st_size
+        """How many there are."""
+        return len(self._data)
+
+    def read(self, count: int, offset: int) -> bytes:
+        """Return at most `count` bytes from `offset` on."""
+        return self._data[offset : offset + count]
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class LineSource:
+    """The lines of a file from an offset on; a line past 16 MiB is passed over."""
+
+    def __init__(self, content: FileBytes | MemoryBytes, offset: int = 0) -> None:
+        self._content = content
+        self._rest: list[bytes] = []
+        """The beginning of a line whose end was not read yet."""
+        self._held = 0
+        self._overlong = False
+        self.offset = offset
+        """Where the next line starts."""
+        self.overlong = 0
+        """Lines passed over because they are too long."""
 
     @property
     def at_end(self) -> bool:
         """Whether every complete line that the file holds now was returned."""
-        return self.offset + len(self._rest) >= self.size
+        return self.offset + self._held >= self._content.size
 
     def read(self, max_bytes: int) -> list[tuple[int, bytes]]:
         """Return the complete lines in the next `max_bytes` at most, each with its offset.
@@ -60,18 +95,14 @@ class LineSource:
         Nothing when the file holds no further complete line; a line longer than `max_bytes` takes
         several calls. Raises OSError.
         """
-        data = os.pread(self._fd, max_bytes, self.offset + len(self._rest))
-        return list(self._lines(data))
-
-    def last(self) -> bytes:
-        """Return what follows the last line's end, when the file has no more to give."""
-        return b"" if self._overlong else self._rest
-
-    def _lines(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        *lines, rest = data.split(b"\n")
-        if lines:
-            lines[0] = self._rest + lines[0]
-            self._rest = b""
+        data = self._content.read(max_bytes, self.offset + self._held)
+        if b"\n" not in data:
+            self._hold(data)
+            return []
+        whole, _, rest = data.rpartition(b"\n")
+        lines = b"".join((*self._rest, whole)).split(b"\n")
+        self._rest, self._held = [], 0
+        found: list[tuple[int, bytes]] = []
         for line in lines:
             start = self.offset
             self.offset += len(line) + 1
@@ -79,9 +110,20 @@ class LineSource:
                 self._overlong = False
                 self.overlong += 1
             else:
-                yield start, line
-        self._rest += rest
-        if len(self._rest) > LINE_LIMIT:
-            self.offset += len(self._rest)
-            self._rest = b""
+                found.append((start, line))
+        self._hold(rest)
+        return found
+
+    def last(self) -> bytes:
+        """Return what follows the last line's end, when the file has no more to give."""
+        return b"" if self._overlong else b"".join(self._rest)
+
+    def _hold(self, data: bytes) -> None:
+        if not data:
+            return
+        self._rest.append(data)
+        self._held += len(data)
+        if self._overlong or self._held > LINE_LIMIT:
+            self.offset += self._held
+            self._rest, self._held = [], 0
             self._overlong = True
