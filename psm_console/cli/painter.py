@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 
 from psm_console.domain.text import HIDDEN, visible
 from psm_console.terminal import Attributes, Screen
@@ -21,14 +22,16 @@ LEAVE = "\x1b[0m\x1b[?25h\x1b[?1049l"
 class Painter:
     """A terminal of `columns` × `rows` whose last row is a status line.
 
-    Each `paint` writes only the rows that changed; what does not fit is cropped so that the
-    cursor stays in sight.
+    Each `paint` looks only at the rows that the screen calls dirty (and cleans them), and writes
+    only those that differ; what does not fit is cropped so that the cursor stays in sight.
     """
 
     def __init__(self, descriptor: int, *, colours: bool) -> None:
         self._descriptor = descriptor
         self._colours = colours
         self._drawn: dict[int, str] = {}
+        self._screen: Screen | None = None
+        self._cursor = -1
         self._left = 0
         self._top = 0
         self._size = (0, 0)
@@ -46,21 +49,32 @@ class Painter:
             self._drawn.clear()
             self._write("\x1b[0m\x1b[2J")
         columns, rows = size.columns, max(size.lines - 1, 0)
+        crop = (self._left, self._top)
         self._follow(screen, columns, rows)
+        if screen is not self._screen or crop != (self._left, self._top):
+            screen.dirty.update(range(screen.lines))
+            self._screen = screen
+        screen.dirty.update({self._cursor, screen.cursor.y})
+        self._cursor = screen.cursor.y
         wanted = {
             y: self._row(screen, self._top + y, columns)
+            if self._top + y in screen.dirty or y not in self._drawn
+            else self._drawn[y]
             for y in range(min(rows, screen.lines - self._top))
         }
+        screen.dirty.clear()
         wanted[rows] = f"\x1b[0;7m{visible(status, columns).ljust(columns)[:columns]}"
-        pieces = [
-            f"\x1b[{y + 1};1H\x1b[0m{text}\x1b[0m" + ("" if y == rows else "\x1b[K")
-            for y, text in wanted.items()
-            if self._drawn.get(y) != text
-        ]
-        pieces += [f"\x1b[{y + 1};1H\x1b[0m\x1b[K" for y in self._drawn if y not in wanted]
+        self._write("".join(self._changes(wanted, rows)))
         self._drawn = wanted
-        if pieces:
-            self._write("".join(pieces))
+
+    def _changes(self, wanted: dict[int, str], status_row: int) -> Iterator[str]:
+        for y, text in wanted.items():
+            if self._drawn.get(y) != text:
+                rest = "" if y == status_row else "\x1b[K"
+                yield f"\x1b[{y + 1};1H\x1b[0m{text}\x1b[0m{rest}"
+        for y in self._drawn:
+            if y not in wanted:
+                yield f"\x1b[{y + 1};1H\x1b[0m\x1b[K"
 
     def _follow(self, screen: Screen, columns: int, rows: int) -> None:
         """Move the crop no further than the cursor needs."""

@@ -24,7 +24,8 @@ from .painter import Painter
 
 if TYPE_CHECKING:
     from psm_console.operations import Watch
-    from psm_console.recording import Event, Tail
+    from psm_console.recording import Tail
+    from psm_console.recording.projector import Projector
 
 _READ = 128 << 10
 """Bytes of the recording taken before the keys are asked again."""
@@ -39,7 +40,12 @@ class LiveScreen:
 
     def __init__(self, tail: Tail) -> None:
         self._tail = tail
-        self.screen: Screen | None = None
+        self._projector: Projector | None = None
+
+    @property
+    def screen(self) -> Screen | None:
+        """What was read so far, drawn; None before the recording's header is there."""
+        return None if self._projector is None else self._projector.flush()
 
     @property
     def behind(self) -> bool:
@@ -57,24 +63,18 @@ class LiveScreen:
         return self._tail.end.reason if self._tail.end is not None else None
 
     def advance(self) -> bool:
-        """Read and feed what is new, a limited amount; False when there was nothing."""
+        """Read and draw what is new, a limited amount; False when there was nothing."""
+        from psm_console.recording.projector import Projector
+
         events = self._tail.read(_READ)
         header = self._tail.header
-        if self.screen is None and header is not None:
-            self.screen = Screen(header.size.columns, header.size.rows, history=0)
-            if header.psm is not None and not header.psm.pty:
-                self.screen.feed(b"\x1b[20h")  # without a PTY nobody turned LF into CR LF
+        if self._projector is None and header is not None:
+            screen = Screen(header.size.columns, header.size.rows, history=0)
+            self._projector = Projector(screen, pty=header.psm is None or header.psm.pty)
         for event in events:
-            self._feed(event)
+            assert self._projector is not None
+            self._projector.show(event)
         return bool(events)
-
-    def _feed(self, event: Event) -> None:
-        assert self.screen is not None
-        if event.code in ("o", "e") and isinstance(event.data, bytes):
-            self.screen.feed(event.data)
-        elif event.code == "r" and isinstance(event.data, str):
-            columns, _, rows = event.data.partition("x")
-            self.screen.resize(int(rows), int(columns))
 
 
 def watch(invocation: Invocation, session_id: str, channel: int | None) -> int:
@@ -118,8 +118,8 @@ def _file_of(session: Session, folder: Path, channel: int | None) -> Path:
 def _print(live: LiveScreen) -> None:
     while live.advance():
         pass
-    if live.screen is not None:
-        for line in live.screen.screen_text().split("\n"):
+    if (screen := live.screen) is not None:
+        for line in screen.screen_text().split("\n"):
             click.echo(visible(line))
 
 
@@ -139,8 +139,8 @@ def _follow(store: Store, seen: Watch, live: LiveScreen) -> str:
                 if why := _over(store, seen):
                     return why
             stale = stale or busy or painter.resized
-            if live.screen is not None and stale and time.monotonic() - drawn > _FRAME_S:
-                painter.paint(live.screen, _status(title, live))
+            if stale and time.monotonic() - drawn > _FRAME_S and (screen := live.screen):
+                painter.paint(screen, _status(title, live))
                 drawn, stale = time.monotonic(), False
             also = [] if bell is None else [bell.fileno()]
             pressed = keys.wait(0 if busy else _FRAME_S if stale else 0.25, also)

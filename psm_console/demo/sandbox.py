@@ -12,7 +12,7 @@ from pathlib import Path
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 _BASHRC = """\
-PS1='\\[\\e[1;{colour}m\\]{account}@{name}\\[\\e[0m\\]:\\[\\e[34m\\]\\w\\[\\e[0m\\]\\$ '
+PS1='\\[\\e[1;{colour}m\\]{account}@{name}\\[\\e[0m\\]:\\[\\e[34m\\]\\w\\[\\e[0m\\]{mark} '
 HISTFILE=$HOME/.bash_history
 PROMPT_COMMAND=
 alias ls='ls --color=auto' ll='ls -l --color=auto' grep='grep --color=auto'
@@ -100,8 +100,9 @@ def shell(home: Path) -> tuple[str, ...]:
 def furnish(name: str, account: str, home: Path) -> None:
     """Fill the home of `account` on the target `name`; `home` is made, 0700."""
     home.mkdir(mode=0o700, parents=True)
-    colour = 31 if account == "root" else 32
-    (home / ".bashrc").write_text(_BASHRC.format(colour=colour, account=account, name=name))
+    colour, mark = (31, "#") if account == "root" else (32, "$")
+    prompt = _BASHRC.format(colour=colour, mark=mark, account=account, name=name)
+    (home / ".bashrc").write_text(prompt)
     (home / "log").mkdir()
     _FURNITURE.get(name, _furnish_edge)(home, random.Random(name))
 
