@@ -112,9 +112,13 @@ def _bind(listen: str) -> socket.socket:
             host or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         bound = socket.socket(family, kind, protocol)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(256)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+            bound.listen(256)
+        except BaseException:
+            bound.close()
+            raise
     except OSError as error:
         raise ListenError(
             f"can not listen on {listen}: {error.strerror or error}; choose another with --listen"
