@@ -122,14 +122,14 @@ def _named(table: object, at: str) -> list[tuple[str, Any]]:
     entries = list(table_at(table, at).items())
     for name, _ in entries:
         if not is_name(name):
-            _fail(at, f"{visible(name, 80)!r} is not a name; names are {NAME_RULE}")
+            _fail(at, f"'{visible(name, 80)}' is not a name; names are {NAME_RULE}")
     return entries
 
 
 def _identity(name: str, table: object, at: str) -> Identity:
     row = decode(table, _IdentityTable, at)
     if row.owner is not None and not is_name(row.owner):
-        _fail(f"{at}.owner", f"{visible(row.owner, 80)!r} is not a name; names are {NAME_RULE}")
+        _fail(f"{at}.owner", f"'{visible(row.owner, 80)}' is not a name; names are {NAME_RULE}")
     keys = tuple(_key(line, f"{at}.keys[{place}]") for place, line in enumerate(row.keys))
     return Identity(name, frozenset(row.roles), keys, row.kind, row.owner)
 
@@ -155,14 +155,14 @@ def _address(text: str, at: str) -> tuple[str, int]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            _fail(at, f"{visible(text, 80)!r} is not [IPV6]:PORT")
+            _fail(at, f"'{visible(text, 80)}' is not [IPV6]:PORT")
         port = rest[1:] if rest else port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not (port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
-        _fail(at, f"{visible(text, 80)!r} has no port from 1 to 65535; expected HOST:PORT")
+        _fail(at, f"'{visible(text, 80)}' has no port from 1 to 65535; expected HOST:PORT")
     if not _HOST.fullmatch(host) and not _is_ip(host):
-        _fail(at, f"{visible(text, 80)!r} is not HOST:PORT")
+        _fail(at, f"'{visible(text, 80)}' is not HOST:PORT")
     return host, int(port)
 
 
@@ -171,7 +171,8 @@ def _is_ip(host: str) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         return False
-    return host.isascii() and host.isprintable()
+    # A zone (`%eth0`) would name another machine on each broker.
+    return "%" not in host
 
 
 def _account(ref: AccountRef, table: object, at: str, folder: Path) -> Account:
@@ -202,10 +203,10 @@ def _path(text: str, at: str, folder: Path) -> str:
 def _grant(table: object, at: str) -> Grant:
     row = decode(table, _GrantTable, at)
     if not is_name(row.operator):
-        _fail(f"{at}.operator", f"{visible(row.operator, 80)!r} is not a name; {NAME_RULE}")
+        _fail(f"{at}.operator", f"'{visible(row.operator, 80)}' is not a name; {NAME_RULE}")
     account = AccountRef.parse(row.account)
     if account is None:
-        _fail(f"{at}.account", f"{visible(row.account, 80)!r} is not ACCOUNT@TARGET")
+        _fail(f"{at}.account", f"'{visible(row.account, 80)}' is not ACCOUNT@TARGET")
     starts, expires = (
         _instant(value, f"{at}.{name}")
         for name, value in (("starts_at", row.starts_at), ("expires_at", row.expires_at))

@@ -17,8 +17,10 @@ from .errors import DocumentError
 
 T = TypeVar("T")
 
-LARGEST = 16 << 20
-"""Bytes a document may have; an inventory of 50,000 targets is below it."""
+LARGEST = 8 << 20
+"""Bytes a document may have; an inventory of 40,000 targets is below it."""
+_DEEP = re.compile(r"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
+"""A dotted key of many parts: the parser's time grows with the square of their number."""
 _AT = re.compile(r"(?P<said>.*) - at `\$(?P<path>[^`]*)`", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
@@ -32,7 +34,10 @@ def read_toml(path: Path, largest: int = LARGEST) -> dict[str, Any]:
     name = visible(str(path), 200)
     data = _read(path, name, largest)
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        text = data.decode("utf-8")
+        if _DEEP.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise DocumentError(
             f"{name} is not UTF-8 text (byte {error.start}); save it as UTF-8"

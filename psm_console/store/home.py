@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 import sys
 from collections.abc import Mapping
@@ -189,6 +188,8 @@ def _check_mode(path: Path, found: os.stat_result, forbidden: int, verb: str) ->
 
 
 def _user(uid: int) -> str:
+    import pwd  # Windows has none, and must get as far as the sentence that refuses it
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
