@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,8 @@ from psm_console.operations import (
     terminate,
     warn,
 )
-from psm_console.store import Home, Store, utc_now
+from psm_console.recording.recording import Recording
+from psm_console.store import Home, RecordingInfo, Store, utc_now
 
 SAMPLES = Path(__file__).resolve().parent.parent / "sample_sessions"
 LARGEST = 200 << 10
@@ -126,7 +127,7 @@ async def follow(typist: Typist, process: asyncssh.SSHClientProcess[bytes]) -> N
     await typist.start("for n in 3 4 5 6 7 8 9; do tail -n $n log/access.log; sleep 0.7; done")
     await typist.rest(3, 4)
     process.change_terminal_size(72, 20)
-    await typist.line("awk '{print $7}' log/access.log | cut -d'?' -f1 | sort | uniq -c | sort -rn")
+    await typist.line("awk '{print $5}' log/access.log | cut -d'?' -f1 | sort | uniq -c | sort -rn")
     process.change_terminal_size(120, 34)
     await typist.rest(1, 2)
     await typist.line("tput cols; tput lines; grep -c ' 500 ' log/access.log")
@@ -218,6 +219,49 @@ async def play_all(stage: Stage) -> None:
     stage.start_broker()
 
 
+SHOWS = {
+    "mira": "looks around and changes a setting in vi: a full-screen program, colours",
+    "kai": "builds with make and gcc, breaks the build and mends it",
+    "dev": "reads a noisy log, changes the terminal's size twice on the way",
+    "ana": "output that means no good: titles, clipboard, bidi, hidden and broken characters",
+    "tom": "helps himself to data, is warned, paused, resumed and ended by a supervisor",
+    "nightly": "a service without a terminal: a pipe, 2 KiB that are no text, exit status 3",
+    "lena": "pages through a text on a real OpenSSH sshd",
+    "jon": "reads a log while his broker is killed: no end, so it verifies as INCOMPLETE",
+}
+_README = """\
+# Sample sessions
+
+Real programs, typed into through a real broker by `python bench/make_samples.py`; `psm demo` puts
+them into its Library. Nothing was edited afterwards: `psm recording verify` says OK to all but one,
+which was cut off on purpose. The key that signed them was thrown away; `recording_key.pub` is its
+public half, `index.json` what the store knew of them.
+
+| recording | operator | on | seconds | shows |
+|---|---|---|---|---|
+{rows}
+
+Look at one without installing anything but this: `psm recording play sample_sessions/{first}`,
+`psm recording screen sample_sessions/{first} --at 10`. They are asciicast v3: any player that knows
+that version plays the `.cast` files.
+"""
+
+
+def write_readme(infos: Sequence[RecordingInfo]) -> None:
+    """Say what each sample shows."""
+    rows = []
+    for info in infos:
+        with Recording.open(SAMPLES / info.id) as recording:
+            length = round(recording.duration)
+        session = info.session
+        rows.append(
+            f"| `{info.id}` | {session.operator} | {session.account} | {length} "
+            f"| {SHOWS[session.operator]} |"
+        )
+    text = _README.format(rows="\n".join(rows), first=infos[0].id)
+    (SAMPLES / "README.md").write_text(text)
+
+
 def collect(home: Home) -> None:
     """Replace the samples by what `home` recorded."""
     for old in SAMPLES.iterdir():
@@ -232,6 +276,7 @@ def collect(home: Home) -> None:
         assert size <= LARGEST, (info.session.operator, size)
         print(f"{info.id}  {info.session.operator:8} {size:7} bytes")
     index = msgspec.json.format(msgspec.json.encode(infos), indent=1)
+    write_readme(infos)
     (SAMPLES / INDEX).write_bytes(index + b"\n")
     shutil.copyfile(home.recording_key.with_name("recording_key.pub"), SAMPLES / PUBLIC_KEY)
 

@@ -109,7 +109,7 @@ async def follow_traffic(typist: Typist) -> None:
     await typist.press("\x03")
     await typist.line("grep -c ' 500 ' log/access.log")
     await typist.rest(1.0, 3.0)
-    await typist.line("awk '{print $7}' log/access.log | sort | uniq -c | sort -rn | head")
+    await typist.line("awk '{print $5}' log/access.log | sort | uniq -c | sort -rn | head")
     await typist.rest(2.0, 6.0)
 
 

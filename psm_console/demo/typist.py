@@ -12,6 +12,7 @@ _SEEN = 4096
 _SEQUENCE = re.compile(rb"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\^_=>()].?)")
 _PROMPTS = (b"$ ", b"# ")
 _PATIENCE_S = 25.0
+_QUIET_S = 4.0
 
 
 class SessionOver(Exception):
@@ -82,13 +83,23 @@ class Typist:
             await asyncio.sleep(self.chance.uniform(0.6, 1.4) * pause_s)
 
     async def prompt(self, within_s: float = _PATIENCE_S) -> None:
-        """Wait for the shell's prompt; who waits too long presses control-C once, and goes on."""
+        """Wait for the shell's prompt.
+
+        Who sees nothing happen presses Enter once (a message may have been drawn over the prompt),
+        and at the end of their patience control-C, and goes on.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + within_s
+        tried = False
         while not self._at_prompt():
-            if not await self._look(max(end - loop.time(), 0.1)) and loop.time() >= end:
+            if await self._look(min(max(end - loop.time(), 0.1), _QUIET_S)):
+                continue
+            if loop.time() >= end:
                 self._send(b"\x03")
                 return
+            if not tried:
+                tried = True
+                self._send(b"\r")
 
     def _at_prompt(self) -> bool:
         return _SEQUENCE.sub(b"", self._seen[-200:]).endswith(_PROMPTS)
