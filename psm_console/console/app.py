@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -152,11 +153,11 @@ class ConsoleApp(App[int]):
         self.add_mode("live", lambda: LiveScreen(self.place))
         self.add_mode("library", lambda: LibraryScreen(self.place))
         await self.switch_mode("live")
-        self.run_worker(self._follow_store(), group="store", exit_on_error=False)
+        self.run_worker(self._follow_store, group="store", exit_on_error=False)
         self.set_interval(THEMES_S, self._look_for_themes)
         self.call_after_refresh(self._tell_theme_faults)
         if self._link is not None:
-            self.run_worker(self._open_link(self._link), group="link")
+            self.run_worker(partial(self._open_link, self._link), group="link")
 
     async def _open_link(self, link: Link) -> None:
         """Shadow what is live; replay what is over, or what an instant of is meant."""

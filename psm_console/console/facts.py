@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from datetime import datetime
 
 from textual.content import Content
+from textual.widgets import Static
 
 from psm_console.domain.session import (
     Channel,
@@ -23,6 +25,8 @@ from . import figures, glyphs
 Fact = tuple[str, str, str]
 """Label, value, and the token of the value's colour."""
 
+LABEL = 10
+"""Cells of the labels' column."""
 RUNS_ON = "the program on the target runs on"
 _DONE = {
     Verb.PAUSE: "paused",
@@ -95,15 +99,38 @@ def channel_line(channel: Channel) -> str:
     return f"{channel.number} {what}{terminal}{ended}"
 
 
-def fact_lines(facts: Iterable[Fact], label_width: int = 10) -> Content:
-    """Return facts as lines, labels quiet."""
-    lines = [
-        Content.assemble(
-            (f"{label:<{label_width}}", "$text-quiet"), Content.styled(value, f"${token}")
-        )
-        for label, value, token in facts
-    ]
+def fact_lines(facts: Iterable[Fact], width: int) -> Content:
+    """Return facts as lines of at most `width` cells; values that need more hang under their start."""
+    lines = []
+    for label, value, token in facts:
+        pieces = textwrap.wrap(value, max(width - LABEL, 8)) or [""]
+        head = (f"{label:<{LABEL}}", "$text-quiet")
+        lines.append(Content.assemble(head, Content.styled(pieces[0], f"${token}")))
+        lines += [Content.styled(" " * LABEL + piece, f"${token}") for piece in pieces[1:]]
     return Content("\n").join(lines)
+
+
+class FactPanel(Static):
+    """Facts in a box, wrapped to its width."""
+
+    def __init__(self, title: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.border_title = Content(title)
+        self._facts: tuple[Fact, ...] = ()
+
+    def tell(self, facts: Iterable[Fact]) -> None:
+        """Show these."""
+        facts = tuple(facts)
+        if facts != self._facts:
+            self._facts = facts
+            self._write()
+
+    def on_resize(self) -> None:
+        """Wrap anew."""
+        self._write()
+
+    def _write(self) -> None:
+        self.update(fact_lines(self._facts, self.size.width))
 
 
 def order_title(directive: Directive) -> tuple[str, str]:

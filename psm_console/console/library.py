@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -62,7 +63,7 @@ class LibraryScreen(ListRoom):
     def overview_changed(self) -> None:
         """Read the list again; what is new stands in it a moment later."""
         if self.is_current:
-            self.run_worker(self._read(), group="read", exclusive=True)
+            self.run_worker(self._read, group="read", exclusive=True)
 
     async def _read(self) -> None:
         try:
@@ -80,9 +81,11 @@ class LibraryScreen(ListRoom):
         self.recordings.replace(arranged(self._known or (), words, self.order))
         shown, known = len(self.recordings.rows), len(self._known or ())
         count = f"{shown} of {known}" if words else f"{known}"
-        self.recordings.border_title = Content(f"Recordings {glyphs.SEPARATOR} {count}")
         wanted = f"search {visible(words, 40)}" if words else "search none"
-        self.recordings.border_subtitle = Content(f"{self.order} first {glyphs.SEPARATOR} {wanted}")
+        self.recordings.entitle(
+            f"Recordings {glyphs.SEPARATOR} {count}",
+            f"{self.order} first {glyphs.SEPARATOR} {wanted}",
+        )
         self._tell_nothing(words)
 
     def _tell_nothing(self, words: str) -> None:
@@ -112,7 +115,7 @@ class LibraryScreen(ListRoom):
         """Say in one word whether the selected recording is what was written."""
         row = self.recordings.current
         if row is not None:
-            self.run_worker(self._verify(row.id), group="verify")
+            self.run_worker(partial(self._verify, row.id), group="verify")
 
     async def _verify(self, recording: str) -> None:
         try:

@@ -21,7 +21,7 @@ from psm_console.operations.sessions import Watch
 
 from . import figures, glyphs
 from .acts import bindings
-from .facts import fact_lines, session_facts, state_line
+from .facts import FactPanel, session_facts, state_line
 from .list_room import ListRoom
 from .orders import Orders
 from .pane import SessionPane, channel_to_watch
@@ -64,7 +64,7 @@ class LiveScreen(Orders, ListRoom):
                 yield from self.list_parts()
             with Vertical(id="right"):
                 yield self._pane
-                yield Static(id="facts")
+                yield FactPanel("Who and why", id="facts")
         yield Static(id="summary")
 
     def on_mount(self) -> None:
@@ -95,10 +95,10 @@ class LiveScreen(Orders, ListRoom):
     def _tell_frame(self, words: str) -> None:
         shown, known = len(self.sessions.rows), len(self.place.sessions)
         count = f"{shown} of {known}" if words else f"{known}"
-        self.sessions.border_title = Content(f"Live sessions {glyphs.SEPARATOR} {count}")
         wanted = f"filter {visible(words, 30)}" if words else "filter none"
-        self.sessions.border_subtitle = Content(
-            f"sort {self.order} {glyphs.DESCENDING} {glyphs.SEPARATOR} {wanted}"
+        self.sessions.entitle(
+            f"Live sessions {glyphs.SEPARATOR} {count}",
+            f"sort {self.order} {glyphs.DESCENDING} {glyphs.SEPARATOR} {wanted}",
         )
 
     def _tell_nothing(self, words: str) -> None:
@@ -111,13 +111,14 @@ class LiveScreen(Orders, ListRoom):
 
     def _tell_facts(self) -> None:
         session = self.sessions.current
-        facts, summary = self.query_one("#facts", Static), self.query_one("#summary", Static)
+        facts, summary = self.query_one(FactPanel), self.query_one("#summary", Static)
+        self._pane.display = session is not None
         if session is None:
-            facts.update(Content(""))
+            facts.tell(())
             summary.update(Content(""))
             return
         rows = session_facts(session, figures.now())
-        facts.update(fact_lines([("State", state_line(session), f"state-{session.state}"), *rows]))
+        facts.tell([("State", state_line(session), f"state-{session.state}"), *rows])
         pieces = [state_line(session), *(value for label, value, _ in rows if label in _BRIEF)]
         summary.update(Content(f" {glyphs.SEPARATOR} ".join(pieces)))
 

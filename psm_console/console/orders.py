@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual.screen import Screen
+from functools import partial
 
 from psm_console.domain.authorise import Action, Context, Permitted, authorise
 from psm_console.domain.session import Directive, Outcome, Session, SessionState, Verb
@@ -12,7 +12,7 @@ from psm_console.operations.errors import PsmError
 from . import figures
 from .dialogs import AskDialog, Question
 from .facts import RUNS_ON, order_title, outcome_sentence, state_line
-from .workplace import Workplace
+from .room import Room
 
 _ACTIONS = {
     "session_pause": Action.SESSION_PAUSE,
@@ -68,10 +68,8 @@ def question_for(verb: Verb, session: Session) -> Question:
             )
 
 
-class Orders(Screen[None]):
-    """Mixed into a screen that has a session one may act on."""
-
-    place: Workplace
+class Orders(Room):
+    """A room that has a session one may act on."""
 
     def chosen(self) -> Session | None:
         """Return the session that the verbs are about."""
@@ -123,7 +121,7 @@ class Orders(Screen[None]):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self.run_worker(self._give(verb, session, reason), group="orders")
+                self.run_worker(partial(self._give, verb, session, reason), group="orders")
 
         self.app.push_screen(AskDialog(question_for(verb, session)), answered)
 

@@ -33,10 +33,11 @@ class Acts(Provider):
     def _possible(self) -> Iterator[Act]:
         screen = self.screen
         scopes = (*screen.scopes, Scope.GLOBAL) if isinstance(screen, Room) else (Scope.GLOBAL,)
-        for act in in_scope(*scopes):
-            name = act.method.partition("(")[0]
-            if act.palette and screen.check_action(name, ()):
-                yield act
+        for scope in scopes:
+            for act in in_scope(scope):
+                name = act.method.partition("(")[0]
+                if act.palette and screen.check_action(name, ()):
+                    yield act
 
     async def _run(self, act: Act) -> None:
         await self.screen.run_action(act.method)

@@ -17,6 +17,8 @@ IDLE_S = 2.0
 BINS = 240
 FEED_ON_S = 30.0
 """How far ahead it is cheaper to feed on than to seek."""
+LOOK_BACK_S = (1.0, 10.0, 100.0, 1e9)
+"""How far back the change before is looked for, each in turn."""
 WEIGHTS = {
     "warn": 1,
     "warning": 1,
@@ -49,11 +51,21 @@ class Reel:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """Which picture is wanted: the one at `at`, or the next change after (1) or before it (-1)."""
+
+    at: float
+    channel: int | None = None
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """The screen at an instant."""
+    """The screen at an instant; `wish` is what it answers."""
 
     at: float
     screen: Screen
+    wish: Wish
 
 
 class Player:
@@ -63,7 +75,7 @@ class Player:
         self.lock = threading.Lock()
         self._folder = folder
         self._changed = threading.Condition()
-        self._wish: tuple[float, int | None] | None = None
+        self._wish: Wish | None = None
         self._closed = False
         self._at = 0.0
         self._channel: int | None = None
@@ -71,10 +83,10 @@ class Player:
         self._frames: Iterator[tuple[float, Event]] = iter(())
         self._next: tuple[float, Event] | None = None
 
-    def go(self, at: float, channel: int | None = None) -> None:
-        """Ask for the picture at an instant; an older wish that nobody began is forgotten."""
+    def go(self, wish: Wish) -> None:
+        """Ask for a picture; an older wish that nobody began is forgotten."""
         with self._changed:
-            self._wish = (at, channel)
+            self._wish = wish
             self._changed.notify()
 
     def close(self) -> None:
@@ -94,20 +106,21 @@ class Player:
             with Recording.open(self._folder, progress=progress) as recording:
                 loaded(_reel(recording), None)
                 while (wish := self._take()) is not None:
-                    shown(self._picture(recording, *wish))
+                    shown(self._picture(recording, wish))
         except RecordingError as error:
             loaded(None, str(error))
         except OSError as error:
             loaded(None, f"the recording can not be read: {error.strerror}")
 
-    def _take(self) -> tuple[float, int | None] | None:
+    def _take(self) -> Wish | None:
         with self._changed:
             while self._wish is None and not self._closed:
                 self._changed.wait()
             wish, self._wish = self._wish, None
             return None if self._closed else wish
 
-    def _picture(self, recording: Recording, at: float, channel: int | None) -> Picture:
+    def _picture(self, recording: Recording, wish: Wish) -> Picture:
+        at, channel = _instant(recording, wish), wish.channel
         ahead = at - self._at
         same = channel == self._channel and self._projector is not None
         if same and 0 <= ahead <= FEED_ON_S:
@@ -116,7 +129,7 @@ class Player:
             self._seek(recording, at, channel)
         self._at, self._channel = at, channel
         assert self._projector is not None
-        return Picture(at, self._projector.screen)
+        return Picture(at, self._projector.screen, wish)
 
     def _seek(self, recording: Recording, at: float, channel: int | None) -> None:
         screen = recording.screen_at(at, channel)
@@ -133,6 +146,36 @@ class Player:
             self._next = next(self._frames, None)
         with self.lock:
             projector.flush()
+
+
+def _instant(recording: Recording, wish: Wish) -> float:
+    """Return the instant that a wish means; there is no change beyond the first and the last."""
+    if wish.step > 0:
+        changes = (
+            at for at, event in recording.frames_from(wish.at, wish.channel) if _draws(event)
+        )
+        return next(changes, wish.at)
+    if wish.step < 0:
+        for back_s in LOOK_BACK_S:
+            start = max(wish.at - back_s, 0.0)
+            found = _last_before(recording.frames_from(start, wish.channel), wish.at)
+            if found is not None:
+                return found
+        return 0.0
+    return wish.at
+
+
+def _last_before(frames: Iterator[tuple[float, Event]], end: float) -> float | None:
+    found = None
+    for at, event in frames:
+        if at >= end:
+            break
+        found = at if _draws(event) else found
+    return found
+
+
+def _draws(event: Event) -> bool:
+    return event.code in ("o", "e", "r")
 
 
 def _reel(recording: Recording) -> Reel:

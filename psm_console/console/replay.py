@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -22,10 +23,10 @@ from psm_console.store.recordings import RecordingInfo
 
 from . import figures, glyphs
 from .acts import bindings
-from .facts import fact_lines
+from .facts import FactPanel
 from .frame import SessionFrame
 from .playback import Playback
-from .player import Picture, Player, Reel
+from .player import Picture, Player, Reel, Wish
 from .recording_facts import marker_lines, recording_facts
 from .room import Room
 from .scrub_bar import ScrubBar, Tick, Timeline
@@ -92,13 +93,13 @@ class ReplayScreen(Room):
                 yield self._frame
             with Vertical(id="right"):
                 yield Static(id="markers")
-                yield Static(id="facts")
+                yield FactPanel("Who and why", id="facts")
         yield self._bar
 
     def on_mount(self) -> None:
         """Have the look noted, then open the recording in a thread."""
         self._tell()
-        self.run_worker(self._open(), group="open")
+        self.run_worker(self._open, group="open")
         self.set_interval(FRAME_S, self._tick)
         self.set_interval(1.0, self.tell_chrome)
 
@@ -112,7 +113,7 @@ class ReplayScreen(Room):
         self._info, self.recording_id = opened.info, opened.info.id
         player = self._player = Player(opened.folder)
         self.run_worker(lambda: self._run(player), thread=True, exit_on_error=False)
-        self.run_worker(self._verify(opened.info), group="verify")
+        self.run_worker(partial(self._verify, opened.info), group="verify")
         self._tell()
 
     def _run(self, player: Player) -> None:
@@ -163,15 +164,17 @@ class ReplayScreen(Room):
 
     def on_replay_screen_shown(self, event: Shown) -> None:
         """Draw the picture."""
-        player = self._player
+        player, picture = self._player, event.picture
         if player is None:
             return
         view = self._frame.view
-        if view.watched is not event.picture.screen:
-            keep = view.watched is not None and view.following
-            view.show(event.picture.screen, player.lock)
-            view.following = keep or view.following
+        if view.watched is not picture.screen:
+            view.show(picture.screen, player.lock)
         view.collect()
+        if picture.wish.step:
+            self.playback.seek(picture.at)
+            self._bar.move(picture.at)
+            self._tell_time()
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -186,7 +189,7 @@ class ReplayScreen(Room):
 
     def _go(self) -> None:
         if self._player is not None:
-            self._player.go(self.playback.at, self._channel)
+            self._player.go(Wish(self.playback.at, self._channel))
         self._bar.move(self.playback.at)
         self._tell_time()
 
@@ -198,9 +201,7 @@ class ReplayScreen(Room):
         if info is not None:
             who = f"{visible(info.session.operator, 24)} {glyphs.ARROW} {visible(str(info.session.account), 40)}"
             self._frame.mark("", who)
-            self.query_one("#facts", Static).update(
-                fact_lines(recording_facts(info, self._verdict))
-            )
+            self.query_one(FactPanel).tell(recording_facts(info, self._verdict))
         if reel is not None:
             self._tell_markers(reel)
 
@@ -322,14 +323,14 @@ class ReplayScreen(Room):
         """One change of the screen on, or back."""
         self.playback.playing = False
         if self._player is not None:
-            self._player.step(direction, self.playback.at, self._channel)
+            self._player.go(Wish(self.playback.at, self._channel, direction))
 
     async def action_recording_verify(self) -> None:
         """Check signatures and hashes again."""
         if self._info is not None:
             self._verdict = ""
             self._tell()
-            self.run_worker(self._verify(self._info), group="verify")
+            self.run_worker(partial(self._verify, self._info), group="verify")
 
     def action_replay_pan(self, right: int, down: int) -> None:
         """Move the crop."""

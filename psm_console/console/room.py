@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
@@ -29,10 +27,6 @@ class Room(Screen[None]):
     """Which tab is lit."""
     scopes: tuple[Scope, ...] = ()
     """Which acts work here, beside those that work anywhere."""
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [
-        (0, "-narrow"),
-        (WIDE, "-wide"),
-    ]
 
     def __init__(self, place: Workplace) -> None:
         super().__init__()
@@ -59,6 +53,7 @@ class Room(Screen[None]):
         width, height = event.size
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
+        self.set_class(width < WIDE, "-narrow")
         if small:
             self.query_one("#too-small", Static).update(
                 Content(

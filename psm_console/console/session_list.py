@@ -75,7 +75,7 @@ def matches(session: Session, words: str) -> bool:
         )
     ).casefold()
     return all(
-        (word[1:] not in text) if word[:1] == "!" and word[1:] else word in text
+        (word == "!" or word[1:] not in text) if word[0] == "!" else word in text
         for word in words.casefold().split()
     )
 

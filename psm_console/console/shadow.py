@@ -19,17 +19,16 @@ from psm_console.operations.sessions import Watch
 
 from . import figures, glyphs
 from .acts import bindings
-from .facts import channel_line, fact_lines, order_lines, session_facts, state_line
+from .facts import FactPanel, channel_line, order_lines, session_facts, state_line
 from .orders import Orders
 from .pane import SessionPane, channel_to_watch
-from .room import Room
 from .workplace import Workplace
 
 KEEP_S = 2.0
 """How often it is asked anew whether one may look, and told that one does."""
 
 
-class ShadowScreen(Orders, Room):
+class ShadowScreen(Orders):
     """Watches a session; the operator's terminal is never touched by it."""
 
     mode = "live"
@@ -53,14 +52,14 @@ class ShadowScreen(Orders, Room):
                 yield self._pane
             with VerticalScroll(id="right", can_focus=False):
                 yield Static(id="orders")
-                yield Static(id="facts")
+                yield FactPanel("Who and why", id="facts")
 
     def on_mount(self) -> None:
         """Have the look noted before the first picture, then attach."""
         self._tell()
         self.set_interval(1.0, self._tell)
         self.set_interval(KEEP_S, self._keep)
-        self.run_worker(self._enter(), group="enter")
+        self.run_worker(self._enter, group="enter")
 
     async def _enter(self) -> None:
         desk = self.place.desk
@@ -111,7 +110,7 @@ class ShadowScreen(Orders, Room):
             self._show_screen()
             self._tell()
         elif not self.place.stale and self.place.as_of is not None:
-            self.run_worker(self._read_end(), group="end", exclusive=True)
+            self.run_worker(self._read_end, group="end", exclusive=True)
 
     async def _read_end(self) -> None:
         try:
@@ -137,7 +136,7 @@ class ShadowScreen(Orders, Room):
         now = figures.now()
         self.query_one("#who", Static).update(self._who(session))
         facts = [*session_facts(session, now), *self._channels(session)]
-        self.query_one("#facts", Static).update(fact_lines(facts))
+        self.query_one(FactPanel).tell(facts)
         newest = sorted(self._orders.values(), key=lambda each: each.requested_at, reverse=True)
         orders = Content("\n\n").join([order_lines(each) for each in newest[:4]])
         self.query_one("#orders", Static).update(orders)

@@ -100,7 +100,8 @@ class TerminalView(Widget, can_focus=False):
         if shape != self._shape:
             self._shape = shape
             self._strips.clear()
-            self.refresh(layout=True)
+            # As large as the watched terminal; the frame around it says how much of that fits.
+            self.styles.width, self.styles.height = shape
             self.post_message(self.Resized(*shape))
 
     def _take_cursor(self, screen: Screen) -> None:
@@ -180,23 +181,14 @@ class TerminalView(Widget, can_focus=False):
             strip = _with_cursor(strip, self._cursor[0], painter)
         return strip.crop(x, x + width).adjust_cell_length(width, painter.outside)
 
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """As wide as the watched terminal."""
-        return self._shape.width
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As high as the watched terminal."""
-        return self._shape.height
-
 
 def _keep(start: int, place: int, visible: int, whole: int) -> int:
     """Return where a window of `visible` cells must start so that `place` is well inside it."""
-    if whole <= visible or visible <= 0:
+    if place < visible or visible <= 0:
         return 0
     if start <= place < start + visible:
         return start
-    margin = visible // 4
-    return place - margin if place < start else place - visible + 1 + margin
+    return min(place - visible + 1 + visible // 4, whole - visible)
 
 
 def _with_cursor(strip: Strip, x: int, painter: CellPainter) -> Strip:

@@ -8,6 +8,7 @@ from typing import ClassVar, Generic, TypeVar
 from rich.segment import Segment
 from textual import events
 from textual.binding import BindingType
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -47,6 +48,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         super().__init__(id=id)
         self.rows: Sequence[Row] = ()
         self._selected_key: str | None = None
+        self._titles = ("", "")
         self._strips: dict[tuple[Cell, ...], Strip] = {}
         self._drawn: dict[int, tuple[Cell, ...]] = {}
 
@@ -78,6 +80,12 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             self.cursor = min(self.cursor, max(len(rows) - 1, 0))
         self._announce()
         self.redraw()
+
+    def entitle(self, title: str, subtitle: str) -> None:
+        """Name the list on its border; only another name draws it anew."""
+        if (title, subtitle) != self._titles:
+            self._titles = (title, subtitle)
+            self.border_title, self.border_subtitle = Content(title), Content(subtitle)
 
     def select(self, key: str) -> bool:
         """Put the cursor on the row called `key`; False when there is none."""

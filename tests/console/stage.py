@@ -93,7 +93,14 @@ class StagedSession:
             ledger = self.channel.ledger
             store.sessions.close_channel(self.id, 1, now(), "0", ledger)
             store.sessions.end(self.id, now(), reason, by)
-            store.recordings.close(self.id, now(), seal.digest, self._at, seal.size_bytes)
+            store.recordings.close(
+                self.id,
+                now(),
+                seal.digest,
+                self._at,
+                [each.name for each in seal.files],
+                seal.size_bytes,
+            )
 
 
 class Stage:
