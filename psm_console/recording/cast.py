@@ -105,6 +105,12 @@ class CastFile:
         """Let go of the file; idempotent."""
         self._content.close()
 
+    def __enter__(self) -> CastFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _opened(self) -> tuple[Header, int, bytes]:
         """Return the header, where the line after it starts, and the SHA-256 of its line."""
         first = self._content.read(HEADER_LIMIT + 1, 0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .decoding import End, LineDecoder
-from .events import BYTE_CODES, Event, Header, RecordingError
+from .events import BYTE_CODES, HEADER_LIMIT, Event, Header, RecordingError
 from .header import parse_header
 from .source import FileBytes, LineSource, open_regular
 
@@ -27,21 +27,27 @@ class Position:
 class Tail:
     """Reads the exact events of an asciicast v2 or v3 in order, from a position on.
 
-    Raises RecordingError from the constructor when the file can not be read, and from `read` when
-    its first line is not a header. The line that is just being written is left for later.
+    Raises RecordingError when the file can not be read or its first line is not a header: from
+    `read`, or at once with a `start` further on. The line that is being written is left for later.
     """
 
-    def __init__(self, path: Path, start: Position | None = None) -> None:
-        start = start or Position()
+    def __init__(self, path: Path, start: Position | None = None, *, beside: bool = True) -> None:
+        """With `beside` False the bytes in the .bin file are not read, only counted."""
         self._path = path
         self._content = FileBytes(path)
         self._source = LineSource(self._content)
-        self._decoder = LineDecoder(at_us=start.at_us, bulk=self._bulk)
-        self._start = start
-        self._skip = start.skip
+        self._bulk = self._read_bulk if beside else None
+        self._decoder = LineDecoder(bulk=self._bulk)
+        self._skip = 0
         self._bin = -1
         self.header: Header | None = None
         """None until its line is complete."""
+        if start is not None and start.offset:
+            try:
+                self._go_to(start)
+            except BaseException:
+                self.close()
+                raise
 
     @property
     def offset(self) -> int:
@@ -73,9 +79,7 @@ class Tail:
         found: list[Event] = []
         for _, line in self._source.read(max_bytes):
             if self.header is None:
-                self._begin(line)
-                if self._source.offset < self._start.offset:
-                    break
+                self._begin(line, 0)
                 continue
             event = self._decoder.decode(line)
             if event is not None:
@@ -95,13 +99,16 @@ class Tail:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _begin(self, line: bytes) -> None:
+    def _go_to(self, start: Position) -> None:
+        """Read the header, then go on from `start`."""
+        self._begin(self._content.read(HEADER_LIMIT + 1, 0).partition(b"\n")[0], start.at_us)
+        self._source = LineSource(self._content, start.offset)
+        self._skip = start.skip
+
+    def _begin(self, line: bytes, at_us: int) -> None:
         self.header = parse_header(line)
-        at_us = self._start.at_us
         absolute = self.header.version == 2
         self._decoder = LineDecoder(absolute=absolute, at_us=at_us, bulk=self._bulk)
-        if self._start.offset > self._source.offset:
-            self._source = LineSource(self._content, self._start.offset)
 
     def _after_skip(self, events: list[Event]) -> list[Event]:
         """Drop what lies before the position from the first event that has bytes."""
@@ -112,7 +119,7 @@ class Tail:
                 return [*events[:index], rest, *events[index + 1 :]]
         return events
 
-    def _bulk(self, offset: int, count: int) -> bytes:
+    def _read_bulk(self, offset: int, count: int) -> bytes:
         """Return bytes of the .bin file beside the cast; fewer when it is not all there."""
         try:
             if self._bin < 0:
