@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyte.screens
 
@@ -42,13 +42,20 @@ def blank_of(look: Attributes) -> Attributes:
     return PLAIN if look.bg == "default" else Attributes(bg=look.bg)
 
 
-@dataclass(frozen=True, slots=True)
-class SavedCursor:
+Charsets = tuple[str, str, str, str]
+"""The sets designated as G0 to G3, by their final characters."""
+US_ASCII: Charsets = ("B", "B", "B", "B")
+
+
+class SavedCursor(NamedTuple):
     """What DECSC keeps (DEC STD 070 D.5, xterm ctlseqs)."""
 
     x: int = 0
     y: int = 0
     look: Attributes = PLAIN
-    charsets: tuple[str, str, str, str] = ("B", "B", "B", "B")
+    charsets: Charsets = US_ASCII
     charset: int = 0
     origin: bool = False
+
+
+NOTHING_SAVED = SavedCursor()

@@ -50,10 +50,14 @@ class Drawing(Erasing):
 
     def _shifted(self, data: str) -> str:
         """The text, its first character taken from the set that SS2 or SS3 asked for."""
-        table = TABLES.get(self._charsets[self._single_shift], {})
+        table = TABLES.get(self._charsets[self._single_shift])
         self._single_shift = -1
         self._note_charset()
-        self.draw(data[0].translate(table))
+        if table is None and self._translation is None:
+            return data
+        locked, self._translation = self._translation, None
+        self.draw(data[0].translate(table or {}))
+        self._translation = locked
         return data[1:]
 
     def _draw_narrow(self, run: str) -> None:
@@ -111,7 +115,7 @@ class Drawing(Erasing):
         self._row().wrapped = True
         self.cursor.x = 0
         if self.cursor.y == self._bottom:
-            self._scroll_up(1, self._top, self._bottom, keep=True)
+            self._scroll_line()
         elif self.cursor.y < self.lines - 1:
             self.cursor.y += 1
 
@@ -135,15 +139,20 @@ class Drawing(Erasing):
 
     def repeat(self, count: int | None = None, *_: int) -> None:
         """REP: the last drawn character again, at most a screenful."""
-        if self._last_text:
-            self.draw(self._last_text[-1] * min(count or 1, self.columns * self.lines))
+        count = min(count or 1, self.columns * self.lines)
+        rows = count // self.columns
+        if self._last_text and (rows == 0 or self._afford(rows * 4)):
+            self.draw(self._last_text[-1] * count)
 
     def define_charset(self, code: str, mode: str) -> None:
         """SCS: designate a set for G0 `(`, G1 `)` `-`, G2 `*` `.` or G3 `+` `/`."""
         slot = {"(": 0, ")": 1, "-": 1, "*": 2, ".": 2, "+": 3, "/": 3}.get(mode)
         if slot is not None:
-            self._charsets[slot] = code if code in TABLES else "B"
-            self._note_charset()
+            sets = list(self._charsets)
+            sets[slot] = code if code in TABLES else "B"
+            self._charsets = (sets[0], sets[1], sets[2], sets[3])
+            if slot == self.charset:
+                self._note_charset()
 
     def shift_in(self) -> None:
         """SI: G0."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import PLAIN, Attributes, sgr_parameters
+from psm_console.terminal.cursor import Charsets
 from psm_console.terminal.rows import Row
+from psm_console.terminal.tabstops import TabStops
 
 if TYPE_CHECKING:
     from psm_console.terminal.screen import Screen
@@ -42,7 +44,7 @@ def _titles(screen: Screen) -> list[str]:
 
 
 def _tab_stops(screen: Screen) -> list[str]:
-    if screen.tabstops == set(range(8, screen.columns, 8)):
+    if screen.tabstops == TabStops.every_eight(screen.columns):
         return []
     stops = [f"\x1b[{stop + 1}G\x1bH" for stop in sorted(screen.tabstops)]
     return ["\x1b[3g", *stops, "\r"]
@@ -98,13 +100,13 @@ def _kept(screen: Screen, rows: list[Row], alternate: bool) -> list[str]:
     return [
         "\x1b[?6h" if saved.origin else "",
         *_goto(rows, x, y),
-        *_look(saved.look, list(saved.charsets), saved.charset),
+        *_look(saved.look, saved.charsets, saved.charset),
         '\x1b7\x1b[?6l\x1b[0"q\x1b[0m\x0f',
         *(f"\x1b{slot}B" for slot in _SLOTS),
     ]
 
 
-def _look(look: Attributes, charsets: list[str], charset: int) -> list[str]:
+def _look(look: Attributes, charsets: Charsets, charset: int) -> list[str]:
     designated = [f"\x1b{slot}{code}" for slot, code in zip(_SLOTS, charsets, strict=True)]
     return [*designated, _SHIFTS[charset], _paint(look)]
 

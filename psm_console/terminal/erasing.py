@@ -126,7 +126,7 @@ class Erasing(Motion):
 
     def selective_erase_in_line(self, how: int = 0, *_: int) -> None:
         """DECSEL: as EL, but what DECSCA protects stays (DEC STD 070)."""
-        if how <= 2:
+        if how <= 2 and self._afford(self.columns // 16):
             self._erase_selectively(self._row(), *self._part_of_line(how))
 
     def selective_erase_in_display(self, how: int = 0, *_: int) -> None:
@@ -134,7 +134,7 @@ class Erasing(Motion):
         here, lines = self.cursor.y, self.lines
         spans = {0: (here + 1, lines), 1: (0, here), 2: (0, lines)}
         first, end = spans.get(how, (0, 0))
-        if how > 2 or not self._afford(end - first + 1):
+        if how > 2 or not self._afford((end - first + 1) * (2 + self.columns // 8)):
             return
         self.selective_erase_in_line(how)
         for y in range(first, end):
@@ -149,11 +149,12 @@ class Erasing(Motion):
 
     def _erase_selectively(self, row: Row, first: int, end: int) -> None:
         """Blank the unprotected cells first..end-1."""
-        if not any(look.protected for look in row.looks[first:end]):
+        kept = [look.protected for look in row.looks[first:end]]
+        if not any(kept):
             self._erase(row, first, end)
             return
-        for x in range(first, end):
-            if not row.looks[x].protected:
+        for x, stays in enumerate(kept, first):
+            if not stays:
                 self._erase(row, x, x + 1)
 
     def insert_columns(self, count: int | None = None, *_: int) -> None:
@@ -175,7 +176,7 @@ class Erasing(Motion):
     def _edit_columns(self, edit: Callable[[Row, int, int], None], x: int, count: int) -> None:
         x = min(x, self.columns - 1)
         top, bottom = self._top, self._bottom
-        if not top <= self.cursor.y <= bottom or not self._afford(bottom - top + 1):
+        if not top <= self.cursor.y <= bottom or not self._afford((bottom - top + 1) * 2):
             return
         for y in range(top, bottom + 1):
             row = self._rows[y] = self._rows[y].copy()
@@ -186,7 +187,6 @@ class Erasing(Motion):
         """DECALN: fill the screen with E, plain; region and cursor go back to the start."""
         self._top, self._bottom = 0, self.lines - 1
         self.cursor_position()
-        rows = range(self.lines)
-        self._rows[:] = [Row(["E"] * self.columns, [PLAIN] * self.columns) for _ in rows]
+        self._rows[:] = [self._shared("E", PLAIN)] * self.lines
         self._everything_changed = True
         self.work += self.lines

@@ -14,9 +14,10 @@ from pyte.screens import Margins
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import PLAIN, Attributes, Char
 from psm_console.terminal.charsets import TABLES
-from psm_console.terminal.cursor import Cursor, SavedCursor
+from psm_console.terminal.cursor import US_ASCII, Cursor, SavedCursor
 from psm_console.terminal.rows import SHARED, Buffer, Row
 from psm_console.terminal.scrollback import Scrollback
+from psm_console.terminal.tabstops import TabStops
 
 MAX_COLUMNS = 1000
 MAX_LINES = 500
@@ -26,27 +27,34 @@ class Grid(pyte.Screen):
     """Rows of the screen in use, those of the other screen, the scrollback, and the cursor."""
 
     cursor: Cursor
+    tabstops: TabStops  # type: ignore[assignment]
 
     def __init__(self, columns: int, lines: int, history: int = 1000) -> None:
         self.columns = min(max(1, columns), MAX_COLUMNS)
         self.lines = min(max(1, lines), MAX_LINES)
         self.history = Scrollback(history)
+        self._remember = self.history.append
         self._dirty: set[int] = set()
         self.work = 0
         self.cursor = Cursor(0, 0)
         self._credit = 0
+        self._forget_blanks()
         self._set_initial_state()
+
+    def _forget_blanks(self) -> None:
+        """Make the empty rows anew, for this number of columns."""
+        self._blanks: dict[tuple[str, Attributes], Row] = {}
+        self._empty = self._blank(PLAIN)
 
     def _set_initial_state(self) -> None:
         """Everything that RIS sets, as after power-up."""
-        self._blanks: dict[Attributes, Row] = {}
-        self._rows = [self._blank(PLAIN)] * self.lines
+        self._rows = [self._empty] * self.lines
         self._other: list[Row] = []
         """The main screen's rows while the alternate screen is shown, else empty."""
         self.alternate = False
         self._top, self._bottom = 0, self.lines - 1
         self.mode = {private.AUTOWRAP, private.CURSOR_VISIBLE}
-        self.tabstops = set(range(8, self.columns, 8))
+        self.tabstops = TabStops.every_eight(self.columns)
         self.cursor.x = self.cursor.y = 0
         self.cursor.hidden = False
         self.cursor.paint(PLAIN)
@@ -54,7 +62,7 @@ class Grid(pyte.Screen):
         """What DECSC kept, for the alternate screen under True and for the main one under False."""
         self.title = self.icon_name = ""
         self._titles: list[tuple[str, str]] = []
-        self._charsets = ["B", "B", "B", "B"]
+        self._charsets = US_ASCII
         self.charset = 0
         self._single_shift = -1
         self._last_text = ""
@@ -124,13 +132,29 @@ class Grid(pyte.Screen):
 
         Programs under watch clear screens in loops to keep the watcher busy.
         """
-        row = self._blanks.get(look)
+        return self._shared(" ", look)
+
+    def _shared(self, character: str, look: Attributes) -> Row:
+        row = self._blanks.get((character, look))
         if row is None:
             if len(self._blanks) >= 64:
                 self._blanks.clear()
-            row = Row([" "] * self.columns, [look] * self.columns, SHARED)
-            self._blanks[look] = row
+            row = Row([character] * self.columns, [look] * self.columns, SHARED)
+            self._blanks[character, look] = row
         return row
+
+    def _scroll_line(self) -> None:
+        """Scroll the region up by one line, which goes to history where it should."""
+        rows, top, bottom, blank = self._rows, self._top, self._bottom, self.cursor.blank
+        row = rows.pop(top)
+        rows.insert(bottom, self._empty if blank is PLAIN else self._blank(blank))
+        if top:
+            self._dirty.update(range(top, bottom + 1))
+        else:
+            if not self.alternate:
+                self._remember(row)
+            self._everything_changed = True
+        self.work += 1
 
     def _row(self) -> Row:
         """The cursor's row, ready to be written, marked as changed."""

@@ -46,6 +46,8 @@ TOKEN_LIMIT = 128
 """Characters of a token that is remembered."""
 EPOCH = 16384
 """Characters after which the credit for expensive operations is refilled."""
+CREDIT = 8192
+"""What expensive operations may cost in an epoch, about a microsecond each."""
 
 
 def nothing() -> None:
@@ -60,7 +62,7 @@ class Interpreter(Flooding):
         self._tokens = Tokens()
         self._memo: dict[str, Meaning] = {}
         self._looks = Looks()
-        self._credit = EPOCH
+        self._credit = CREDIT
         self._epoch_left = EPOCH
 
     def resize(self, lines: int | None = None, columns: int | None = None) -> None:
@@ -79,7 +81,7 @@ class Interpreter(Flooding):
         while len(text) >= self._epoch_left:
             piece, text = text[: self._epoch_left], text[self._epoch_left :]
             self._take(piece)
-            self._credit = self._epoch_left = EPOCH
+            self._credit, self._epoch_left = CREDIT, EPOCH
         if text:
             self._epoch_left -= len(text)
             self._take(text)
@@ -161,6 +163,8 @@ class Interpreter(Flooding):
 
     def _operation(self, token: str) -> Meaning:
         first = token[0]
+        if token.startswith("\x1bc"):
+            return self.reset
         if first in INTRODUCERS and len(token) > 1:
             return self._sequence(token)
         control = CONTROLS.get(first)

@@ -15,9 +15,10 @@ import zstandard
 
 from psm_console.terminal.attributes import NAMES, Attributes
 from psm_console.terminal.charsets import TABLES
-from psm_console.terminal.cursor import SavedCursor
+from psm_console.terminal.cursor import Charsets, SavedCursor
 from psm_console.terminal.grid import MAX_COLUMNS, MAX_LINES
 from psm_console.terminal.rows import COMPLEX, Row
+from psm_console.terminal.tabstops import TabStops
 from psm_console.terminal.titles import STACK_LIMIT, clean_title
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def _set_modes(screen: Screen, state: State) -> None:
     _need(all(0 <= stop < state.columns for stop in state.tabstops), "impossible tab stop")
     screen._top, screen._bottom = top, bottom
     screen.mode = set(state.modes)
-    screen.tabstops = set(state.tabstops)
+    screen.tabstops = TabStops(set(state.tabstops))
     screen._charsets = _charsets(state.charsets)
     _need(0 <= state.charset <= 3 and -1 <= state.single_shift <= 3, "no such character set")
     screen.charset, screen._single_shift = state.charset, state.single_shift
@@ -226,9 +227,9 @@ def _set_modes(screen: Screen, state: State) -> None:
     _need(not _unprintable(state.last_character or " "), "control characters in text")
 
 
-def _charsets(codes: str) -> list[str]:
+def _charsets(codes: str) -> Charsets:
     _need(len(codes) == 4 and all(code == "B" or code in TABLES for code in codes), "no such set")
-    return list(codes)
+    return codes[0], codes[1], codes[2], codes[3]
 
 
 def _set_cursor(screen: Screen, state: State) -> None:
@@ -241,9 +242,13 @@ def _set_cursor(screen: Screen, state: State) -> None:
     for kept in state.saved:
         _need(kept.x >= 0 and kept.y >= 0 and kept.look >= 0, "impossible cursor")
         _need(0 <= kept.charset <= 3, "no such character set")
-        g0, g1, g2, g3 = _charsets(kept.charsets)
         screen._saved[kept.alternate] = SavedCursor(
-            kept.x, kept.y, state.looks[kept.look], (g0, g1, g2, g3), kept.charset, kept.origin
+            kept.x,
+            kept.y,
+            state.looks[kept.look],
+            _charsets(kept.charsets),
+            kept.charset,
+            kept.origin,
         )
 
 

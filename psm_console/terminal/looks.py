@@ -36,7 +36,7 @@ class Looks:
     def one(self, look: Attributes) -> Attributes:
         """The one object that stands for this look."""
         if len(self._known) >= LOOKS_LIMIT:
-            self._known.clear()
+            self._known = {PLAIN: PLAIN}
         return self._known.setdefault(look, look)
 
     def base(self, look: Attributes) -> Attributes:

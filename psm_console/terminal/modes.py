@@ -6,7 +6,7 @@ from typing import Any
 
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import PLAIN
-from psm_console.terminal.cursor import SavedCursor
+from psm_console.terminal.cursor import NOTHING_SAVED, US_ASCII
 from psm_console.terminal.drawing import Drawing
 
 _NUMBERS = [1, 3, 5, 6, 7, 9, 12, 25, 40, 45, 66, 67, 80, *range(1000, 1008), 1015, 1016]
@@ -100,8 +100,8 @@ class Modes(Drawing):
         self.cursor.hidden = False
         self._top, self._bottom = 0, self.lines - 1
         self.cursor.paint(PLAIN)
-        self._charsets, self.charset, self._single_shift = ["B"] * 4, 0, -1
-        self._saved[self.alternate] = SavedCursor()
+        self._charsets, self.charset, self._single_shift = US_ASCII, 0, -1
+        self._saved[self.alternate] = NOTHING_SAVED
         self._note_modes()
 
     def protect(self, how: int = 0, *_: int) -> None:
@@ -110,5 +110,5 @@ class Modes(Drawing):
 
     def use_utf8_charset(self) -> None:
         """ESC % G and ESC % @: G0 again, without line drawing."""
-        self._charsets[0] = "B"
+        self._charsets = ("B", *self._charsets[1:])
         self._use_charset(0)

@@ -6,7 +6,7 @@ movement, counted from the last column (DEC STD 070, xterm).
 
 from __future__ import annotations
 
-from psm_console.terminal.cursor import SavedCursor
+from psm_console.terminal.cursor import NOTHING_SAVED, SavedCursor, blank_of
 from psm_console.terminal.grid import Grid
 from psm_console.terminal.private_modes import ORIGIN
 
@@ -20,7 +20,11 @@ class Motion(Grid):
 
     def backspace(self) -> None:
         """BS: one column left, never to the line before."""
-        self.cursor_back(1)
+        cursor = self.cursor
+        if cursor.x >= self.columns:
+            cursor.x = self.columns - 1
+        if cursor.x:
+            cursor.x -= 1
 
     def linefeed(self) -> None:
         """LF, VT, FF: down one line, scrolling at the region's end; to column 0 with LNM set."""
@@ -30,7 +34,7 @@ class Motion(Grid):
         elif cursor.x >= self.columns:
             cursor.x = self.columns - 1
         if cursor.y == self._bottom:
-            self._scroll_up(1, self._top, self._bottom, keep=True)
+            self._scroll_line()
         elif cursor.y < self.lines - 1:
             cursor.y += 1
 
@@ -51,11 +55,13 @@ class Motion(Grid):
 
     def index(self) -> None:
         """IND: down one line in the same column."""
-        self.ensure_hbounds()
-        if self.cursor.y == self._bottom:
-            self._scroll_up(1, self._top, self._bottom, keep=True)
-        elif self.cursor.y < self.lines - 1:
-            self.cursor.y += 1
+        cursor = self.cursor
+        if cursor.x >= self.columns:
+            cursor.x = self.columns - 1
+        if cursor.y == self._bottom:
+            self._scroll_line()
+        elif cursor.y < self.lines - 1:
+            cursor.y += 1
 
     def next_line(self) -> None:
         """NEL: to the start of the next line."""
@@ -75,19 +81,14 @@ class Motion(Grid):
         cursor = self.cursor
         if cursor.x >= self.columns:
             return
-        stops = sorted(stop for stop in self.tabstops if stop > cursor.x)
-        count = count or 1
-        last = self.columns - 1
-        cursor.x = min(stops[count - 1], last) if count <= len(stops) else last
+        cursor.x = self.tabstops.after(cursor.x, count or 1, self.columns - 1)
 
     def back_tab(self, count: int | None = None, *_: int) -> None:
         """CBT: to the tab stop before."""
         cursor = self.cursor
         if cursor.x >= self.columns:
             return
-        stops = sorted((stop for stop in self.tabstops if stop < cursor.x), reverse=True)
-        count = count or 1
-        cursor.x = stops[count - 1] if count <= len(stops) else 0
+        cursor.x = self.tabstops.before(cursor.x, count or 1)
 
     def set_tab_stop(self) -> None:
         """HTS: a stop in the cursor's column."""
@@ -174,19 +175,20 @@ class Motion(Grid):
     def save_cursor(self) -> None:
         """DECSC, SCOSC: each of the two screens keeps its own."""
         cursor = self.cursor
-        g0, g1, g2, g3 = self._charsets
         self._saved[self.alternate] = SavedCursor(
-            cursor.x, cursor.y, cursor.look, (g0, g1, g2, g3), self.charset, self._origin
+            cursor.x, cursor.y, cursor.look, self._charsets, self.charset, self._origin
         )
 
     def restore_cursor(self) -> None:
-        """DECRC, SCORC: to the start when nothing was saved."""
-        saved = self._saved.get(self.alternate, SavedCursor())
-        self._charsets = list(saved.charsets)
-        self.charset = saved.charset
-        self.cursor.paint(saved.look)
-        (self.mode.add if saved.origin else self.mode.discard)(ORIGIN)
-        self._note_modes()
-        self.cursor.x, self.cursor.y = saved.x, saved.y
-        self.ensure_hbounds()
-        self.ensure_vbounds()
+        """DECRC, SCORC: to the start when nothing was saved; a pending wrap does not come back."""
+        saved = self._saved.get(self.alternate, NOTHING_SAVED)
+        cursor = self.cursor
+        x, y, cursor.look, self._charsets, self.charset, origin = saved
+        if origin != self._origin:
+            (self.mode.add if origin else self.mode.discard)(ORIGIN)
+            self._origin = origin
+        cursor.blank = blank_of(cursor.look)
+        cursor.x = min(x, self.columns - 1)
+        first, last = (self._top, self._bottom) if origin else (0, self.lines - 1)
+        cursor.y = min(max(first, y), last)
+        self._note_charset()

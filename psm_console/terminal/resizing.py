@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from psm_console.terminal.grid import MAX_COLUMNS, MAX_LINES
 from psm_console.terminal.rows import Row
+from psm_console.terminal.tabstops import TabStops
 from psm_console.terminal.titles import Titles
 
 
@@ -29,9 +30,10 @@ class Resizing(Titles):
 
     def _set_columns(self, columns: int) -> None:
         wider = range(-(-self.columns // 8) * 8, columns, 8)
-        self.tabstops = {stop for stop in self.tabstops if stop < columns} | set(wider)
+        kept = (stop for stop in self.tabstops if stop < columns)
+        self.tabstops = TabStops({*kept, *wider})
         self.columns = columns
-        self._blanks.clear()
+        self._forget_blanks()
         fitted: dict[int, Row] = {}
         for rows in (self._rows, self._other):
             for y, row in enumerate(rows):

@@ -6,7 +6,7 @@ A flood puts its lines in as text, because nobody reads most of them; they becom
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import overload
 
 from psm_console.terminal.attributes import Attributes
@@ -39,10 +39,12 @@ def row_of(line: Row | PlainLine) -> Row:
 class Scrollback(Sequence[RowView]):
     """Rows to read; index 0 is the oldest. They keep the width they had when they left."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "append")
 
     def __init__(self, limit: int) -> None:
         self._lines: deque[Row | PlainLine] = deque(maxlen=max(0, limit))
+        self.append: Callable[[Row], None] = self._lines.append
+        """Take a line that leaves the screen; the oldest goes when there are too many."""
 
     @property
     def limit(self) -> int:
@@ -59,10 +61,6 @@ class Scrollback(Sequence[RowView]):
     def rows(self) -> Iterator[Row]:
         """The rows themselves, to be read only."""
         return map(row_of, self._lines)
-
-    def append(self, row: Row) -> None:
-        """Take a line that leaves the screen; the oldest goes when there are too many."""
-        self._lines.append(row)
 
     def extend(self, lines: Iterable[Row | PlainLine]) -> None:
         """Take lines that leave the screen, oldest first."""
