@@ -11,7 +11,6 @@ from psm_console.domain.text import visible
 
 from .connection import Connection
 from .errors import NotFound
-from .session_rows import LIVE_SQL
 from .values import from_json, reading, to_json, to_text, to_time
 
 
@@ -49,10 +48,13 @@ class DirectiveRows:
         return _directive(row)
 
     def pending(self, worker: WorkerId) -> list[Directive]:
-        """Return the unclaimed orders for the live sessions that `worker` holds, oldest first."""
+        """Return the unclaimed orders for the sessions that `worker` held, oldest first.
+
+        Those that have ended meanwhile count too: their orders want an answer.
+        """
         rows = self._db.rows(
             "SELECT d.* FROM directives d JOIN sessions s ON s.id = d.session"
-            f" WHERE d.outcome = 'pending' AND s.worker = ? AND {LIVE_SQL}"
+            " WHERE d.outcome = 'pending' AND s.worker = ?"
             " ORDER BY d.requested_at, d.rowid",
             (worker,),
         )

@@ -11,7 +11,7 @@ from datetime import datetime
 from psm_console.domain.names import SessionId
 from psm_console.domain.session import Session
 
-from .connection import Connection
+from .connection import Connection, Value
 from .errors import NotFound
 from .session_rows import SessionFilter
 from .sessions import SessionRows
@@ -154,25 +154,25 @@ class RecordingRows:
         return {row["name"]: (row["offset"] or 0, row["sha256"] or _OF_NOTHING) for row in rows}
 
     def _read(self, wanted: SessionFilter, only: SessionId | None = None) -> Recordings:
-        extra = "s.id IN (SELECT session FROM recordings)" if only is None else "s.id = ?"
-        parameters = [] if only is None else [only]
+        extra = "EXISTS (SELECT 1 FROM recordings r WHERE r.session = s.id)"
+        parameters: Sequence[Value] = ()
+        if only is not None:
+            extra, parameters = f"{extra} AND s.id = ?", (only,)
         sessions = self._sessions.select(wanted, extra, parameters)
-        if only is None:
-            rows = self._db.rows("SELECT * FROM recordings")
-            files = self._db.rows("SELECT * FROM recording_files ORDER BY session, name")
-        else:
-            rows = self._db.rows("SELECT * FROM recordings WHERE session = ?", parameters)
-            files = self._db.rows(
-                "SELECT * FROM recording_files WHERE session = ? ORDER BY name", parameters
-            )
-        by_session = {row["session"]: row for row in rows}
-        named: dict[str, _Files] = {}
-        for row in files:
-            named.setdefault(row["session"], []).append(_file(row))
+        chosen, values = wanted.chosen(extra, parameters)
+        within = f"WHERE session IN (SELECT s.id {chosen})"
+        rows = {
+            row["session"]: row
+            for row in self._db.rows(f"SELECT * FROM recordings {within}", values)
+        }
+        files: dict[str, _Files] = {}
+        for row in self._db.rows(
+            f"SELECT * FROM recording_files {within} ORDER BY session, name", values
+        ):
+            files.setdefault(row["session"], []).append(_file(row))
         return [
-            _info(session, by_session[session.id], tuple(named.get(session.id, ())))
+            _info(session, rows[session.id], tuple(files.get(session.id, ())))
             for session in sessions
-            if session.id in by_session
         ]
 
 

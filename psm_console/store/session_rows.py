@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,8 +49,20 @@ class SessionFilter:
     text: str | None = None
     limit: int | None = None
 
-    def where(self) -> tuple[str, list[Value]]:
-        """Return the condition on `sessions s`, and its parameters."""
+    def chosen(self, extra: str, parameters: Sequence[Value]) -> tuple[str, list[Value]]:
+        """Return the `FROM …` that chooses from `sessions s`, newest first, and its parameters.
+
+        `extra` is one more condition, with `parameters`.
+        """
+        condition, values = self._where()
+        limit = -1 if self.limit is None else self.limit
+        return (
+            f"FROM sessions s WHERE {condition} AND {extra}"
+            " ORDER BY s.started_at DESC, s.rowid DESC LIMIT ?",
+            [*values, *parameters, limit],
+        )
+
+    def _where(self) -> tuple[str, list[Value]]:
         parts: list[str] = [LIVE_SQL] if self.live_only else []
         values: list[Value] = []
 

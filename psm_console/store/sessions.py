@@ -244,10 +244,7 @@ class SessionRows:
     def _read(
         self, wanted: SessionFilter, extra: str = "1", parameters: Sequence[Value] = ()
     ) -> Sessions:
-        condition, values = wanted.where()
-        order = "ORDER BY s.started_at DESC, s.rowid DESC LIMIT ?"
-        chosen = f"FROM sessions s WHERE {condition} AND {extra} {order}"
-        values = [*values, *parameters, -1 if wanted.limit is None else wanted.limit]
+        chosen, values = wanted.chosen(extra, parameters)
         rows = self._db.rows(f"SELECT s.* {chosen}", values)
         channels = self._channels(rows, f"SELECT s.id {chosen}", values)
         now = self._clock()
