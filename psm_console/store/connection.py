@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import time
@@ -30,6 +31,7 @@ class Connection:
         raw.row_factory = sqlite3.Row
         self.raw = raw
         self.path = path
+        self._file = _file_of(path)
         self._after_commit = after_commit
         self._ring = False
         self._depth = 0
@@ -57,6 +59,7 @@ class Connection:
             with self._savepoint(ring):
                 yield
             return
+        self._check_place()
         with sentences(self.path):
             self.raw.execute("BEGIN IMMEDIATE")
         self._depth, self._ring = 1, ring
@@ -93,6 +96,48 @@ class Connection:
         finally:
             self._depth -= 1
 
+    def _check_place(self) -> None:
+        """Refuse to write to a file that has been removed or exchanged under its name.
+
+        SQLite would go on writing to the old one, which nobody else reads any more.
+        """
+        if _file_of(self.path) != self._file:
+            raise StoreError(
+                f"the store {visible(str(self.path), 200)} was removed or exchanged while it was "
+                "open; stop the broker, put the right one in place and start again"
+            )
+
+    @contextmanager
+    def relaxed(self) -> Iterator[None]:
+        """Let the commits inside wait for the disk together, once, at the end.
+
+        Others see each at once; until the end a power failure could take them back.
+        """
+        if self.raw.in_transaction:
+            yield
+            return
+        self.raw.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self.raw.execute("PRAGMA synchronous = FULL")
+            self._sync_log()
+
+    def _sync_log(self) -> None:
+        try:
+            handle = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return  # a checkpoint has put all of it into the database, and synced that
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            raise StoreError(
+                f"the store {visible(str(self.path), 200)} can not be written: {error.strerror}; "
+                "look at the system's log"
+            ) from None
+        finally:
+            os.close(handle)
+
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Let all queries inside see the same instant of the store."""
@@ -106,6 +151,15 @@ class Connection:
         finally:
             if self.raw.in_transaction:
                 self.raw.execute("COMMIT")
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file at `path` from another one put in its place."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -90,6 +90,10 @@ class Store:
         """Commit all that happens inside or nothing; the `store` bell rings after the COMMIT."""
         return self._connection.transaction(ring=ring)
 
+    def relaxed(self) -> AbstractContextManager[None]:
+        """Let the commits inside wait for the disk together, once, at the end."""
+        return self._connection.relaxed()
+
     def snapshot(self) -> AbstractContextManager[None]:
         """Let several reads see the same instant."""
         return self._connection.snapshot()

@@ -33,7 +33,9 @@ def test_an_order_about_a_session_that_never_was_is_refused(tmp_path: Path) -> N
         store.directives.add(make_directive(session="s-none"))
 
 
-def test_a_worker_is_given_the_open_orders_for_its_own_live_sessions(tmp_path: Path) -> None:
+def test_a_worker_is_given_open_orders_for_its_own_sessions_ended_ones_too(
+    tmp_path: Path,
+) -> None:
     with make_store(tmp_path) as store:
         register(store)
         for name, worker in (("mine", WORKER), ("ended", WORKER), ("other", WorkerId("w-2"))):
@@ -47,7 +49,7 @@ def test_a_worker_is_given_the_open_orders_for_its_own_live_sessions(tmp_path: P
 
         pending = store.directives.pending(WORKER)
 
-        assert [one.id for one in pending] == ["d-first", "d-mine"]
+        assert [one.id for one in pending] == ["d-first", "d-mine", "d-ended"]
 
 
 @pytest.mark.fault

@@ -171,6 +171,44 @@ def test_a_store_held_by_another_program_is_a_sentence_after_the_wait(
         register(store)
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_store_removed_or_exchanged_while_open_is_not_written_into_the_void(
+    tmp_path: Path, replaced: bool
+) -> None:
+    with make_store(tmp_path) as store:
+        register(store)
+        backup = store.home.root / "backup.db"
+        backup.write_bytes(store.home.database.read_bytes())
+        if replaced:
+            backup.replace(store.home.database)
+        else:
+            store.home.database.unlink()
+
+        with pytest.raises(StoreError, match="removed or exchanged"):
+            store.sessions.begin(make_session())
+
+
+@pytest.mark.fault
+def test_a_full_disk_is_a_sentence_and_what_was_written_stays(tmp_path: Path) -> None:
+    with make_store(tmp_path) as store:
+        register(store)
+        raw = store._connection.raw
+        pages = raw.execute("PRAGMA page_count").fetchone()[0]
+        raw.execute(f"PRAGMA max_page_count = {pages + 8}")
+        begun = 0
+
+        with pytest.raises(StoreError, match="disk is full"):
+            for begun in range(2000):
+                store.sessions.begin(make_session(f"s-{begun}", reason="x" * 500))
+
+        assert len(store.sessions.list()) == begun
+        store.check_integrity()
+        raw.execute("PRAGMA max_page_count = 1000000")
+        store.sessions.begin(make_session("after"))
+        assert store.sessions.get("after")
+
+
 def test_a_writer_waits_for_another_s_short_transaction(tmp_path: Path) -> None:
     with make_store(tmp_path) as store:
         begun, let_go = threading.Event(), threading.Event()

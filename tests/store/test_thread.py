@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +15,9 @@ import pytest
 from psm_console.store import Home, NotFound, Store, StoreError, StoreThread
 
 from .factories import NOON, Clock, make_home, make_session, register
+
+FULL = 2
+real_fsync = os.fsync
 
 
 def made(tmp_path: Path) -> Home:
@@ -90,3 +96,80 @@ async def test_a_job_that_was_cancelled_while_queued_never_runs(tmp_path: Path) 
     first.result(10)
     thread.close()
     assert ran == []
+
+
+def queued(thread: StoreThread, jobs: list[Callable[[Store], object]]) -> list[Future[object]]:
+    """Queue jobs so that they are found together, and let them run."""
+    hold = threading.Event()
+    thread.submit(lambda store: hold.wait(10))
+    futures = [thread.submit(job) for job in jobs]
+    hold.set()
+    return futures
+
+
+def syncs(monkeypatch: pytest.MonkeyPatch, act: Callable[[int], None] = real_fsync) -> list[int]:
+    """Count calls of fsync from Python, and do `act` in their place."""
+    calls: list[int] = []
+
+    def fsync(handle: int) -> None:
+        calls.append(handle)
+        act(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return calls
+
+
+def test_jobs_that_queued_up_wait_for_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = made(tmp_path)
+    thread = StoreThread(home)
+    calls = syncs(monkeypatch)
+
+    futures = queued(thread, [partial(begin, f"s-{number}") for number in range(40)])
+
+    for future in futures:
+        future.result(10)
+    assert len(calls) == 1
+    assert thread.submit(_synchronous).result(10) == FULL
+    thread.close()
+    with Store.open(home) as store:
+        assert len(store.sessions.list()) == 40
+
+
+def _synchronous(store: Store) -> object:
+    row = store._connection.row("PRAGMA synchronous")
+    return None if row is None else row[0]
+
+
+@pytest.mark.fault
+def test_nobody_is_told_that_a_job_is_on_the_disk_when_it_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = StoreThread(made(tmp_path))
+
+    def fail(handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    syncs(monkeypatch, fail)
+    futures = queued(thread, [partial(begin, "s-1"), partial(begin, "s-2")])
+
+    for future in futures:
+        with pytest.raises(StoreError, match="Input/output error"):
+            future.result(10)
+    monkeypatch.undo()
+    thread.submit(partial(begin, "s-3")).result(10)
+    thread.close()
+
+
+def test_one_failing_job_in_a_row_of_jobs_fails_alone(tmp_path: Path) -> None:
+    thread = StoreThread(made(tmp_path))
+
+    one, two, three = queued(
+        thread, [partial(begin, "s-1"), partial(begin, "s-1"), partial(begin, "s-2")]
+    )
+
+    assert one.result(10) is None and three.result(10) is None
+    with pytest.raises(StoreError):
+        two.result(10)
+    thread.close()
