@@ -100,8 +100,14 @@ async def test_a_job_that_was_cancelled_while_queued_never_runs(tmp_path: Path) 
 
 def queued(thread: StoreThread, jobs: list[Callable[[Store], object]]) -> list[Future[object]]:
     """Queue jobs so that they are found together, and let them run."""
-    hold = threading.Event()
-    thread.submit(lambda store: hold.wait(10))
+    held, hold = threading.Event(), threading.Event()
+
+    def wait(store: Store) -> None:
+        held.set()
+        hold.wait(10)
+
+    thread.submit(wait)
+    held.wait(10)
     futures = [thread.submit(job) for job in jobs]
     hold.set()
     return futures
