@@ -186,6 +186,7 @@ async def _watch(path: Path, home: Home, wake: Callable[[], None]) -> None:
     from watchfiles import awatch
 
     store = path == home.database
+    loop = asyncio.get_running_loop()
     watched = path.parent if store else path
     with contextlib.suppress(OSError):  # it is gone: the poll goes on alone
         async for _ in awatch(
@@ -197,8 +198,7 @@ async def _watch(path: Path, home: Home, wake: Callable[[], None]) -> None:
             recursive=False,
         ):
             wake()
-            await asyncio.sleep(_RECHECK_S)
-            wake()
+            loop.call_later(_RECHECK_S, wake)
 
 
 def _heard(bell: Bell, woken: asyncio.Event) -> None:
