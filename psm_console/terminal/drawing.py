@@ -141,7 +141,7 @@ class Drawing(Erasing):
         """REP: the last drawn character again, at most a screenful."""
         count = min(count or 1, self.columns * self.lines)
         rows = count // self.columns
-        if self._last_text and (rows == 0 or self._afford(rows * 4)):
+        if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 16))):
             self.draw(self._last_text[-1] * count)
 
     def define_charset(self, code: str, mode: str) -> None:
@@ -163,8 +163,9 @@ class Drawing(Erasing):
         self._use_charset(1)
 
     def _use_charset(self, slot: int) -> None:
-        self.charset = slot
-        self._note_charset()
+        if slot != self.charset:
+            self.charset = slot
+            self._note_charset()
 
     def single_shift(self, slot: int) -> None:
         """SS2, SS3: the next character comes from G2 or G3."""

@@ -44,7 +44,7 @@ class Grid(pyte.Screen):
     def _forget_blanks(self) -> None:
         """Make the empty rows anew, for this number of columns."""
         self._blanks: dict[tuple[str, Attributes], Row] = {}
-        self._empty = self._blank(PLAIN)
+        self._empty = self._shared(" ", PLAIN)
 
     def _set_initial_state(self) -> None:
         """Everything that RIS sets, as after power-up."""
@@ -57,7 +57,7 @@ class Grid(pyte.Screen):
         self.tabstops = TabStops.every_eight(self.columns)
         self.cursor.x = self.cursor.y = 0
         self.cursor.hidden = False
-        self.cursor.paint(PLAIN)
+        self.cursor.look = self.cursor.blank = PLAIN
         self._saved: dict[bool, SavedCursor] = {}
         """What DECSC kept, for the alternate screen under True and for the main one under False."""
         self.title = self.icon_name = ""
@@ -82,14 +82,13 @@ class Grid(pyte.Screen):
         self._note_charset()
 
     def _note_charset(self) -> None:
-        code = self._charsets[self.charset]
-        self._translation = TABLES.get(code)
+        self._translation = TABLES.get(self._charsets[self.charset])
         self._note_plain()
 
     def _note_plain(self) -> None:
         """Whether text of narrow characters may go straight into the row while it fits."""
-        self._plain = not (
-            self._insert or self._translation or self._orphans or self._single_shift >= 0
+        self._plain = self._translation is None and not (
+            self._insert or self._orphans or self._single_shift >= 0
         )
 
     @property
@@ -132,7 +131,7 @@ class Grid(pyte.Screen):
 
         Programs under watch clear screens in loops to keep the watcher busy.
         """
-        return self._shared(" ", look)
+        return self._empty if look is PLAIN else self._shared(" ", look)
 
     def _shared(self, character: str, look: Attributes) -> Row:
         row = self._blanks.get((character, look))
@@ -147,7 +146,7 @@ class Grid(pyte.Screen):
         """Scroll the region up by one line, which goes to history where it should."""
         rows, top, bottom, blank = self._rows, self._top, self._bottom, self.cursor.blank
         row = rows.pop(top)
-        rows.insert(bottom, self._empty if blank is PLAIN else self._blank(blank))
+        rows.insert(bottom, self._blank(blank))
         if top:
             self._dirty.update(range(top, bottom + 1))
         else:
@@ -164,6 +163,14 @@ class Grid(pyte.Screen):
         if row.care & SHARED:
             row = self._rows[y] = row.copy()
         return row
+
+    def _scroll_line_back(self) -> None:
+        """Scroll the region down by one line."""
+        rows, top, bottom = self._rows, self._top, self._bottom
+        del rows[bottom]
+        rows.insert(top, self._blank(self.cursor.blank))
+        self._rows_changed(top, bottom)
+        self.work += 1
 
     def _scroll_up(self, count: int, top: int, bottom: int, keep: bool = False) -> None:
         """Move rows top..bottom up, blank ones come in; `keep` puts what leaves in history."""

@@ -83,6 +83,13 @@ class State(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(State)
+_UNREADABLE = (
+    zstandard.ZstdError,
+    msgspec.MsgspecError,
+    UnicodeDecodeError,
+    MemoryError,
+    RecursionError,
+)
 _colour = re.compile(f"default|(?:bright)?(?:{'|'.join(NAMES)})|[0-9a-f]{{6}}").fullmatch
 
 
@@ -157,7 +164,7 @@ def _decoded(keyframe: bytes) -> State:
         if not 0 <= zstandard.frame_content_size(keyframe) <= MAX_BYTES:
             raise KeyframeError("The keyframe does not say a plausible size; make the index again.")
         state = _decoder.decode(zstandard.ZstdDecompressor().decompress(keyframe))
-    except (zstandard.ZstdError, msgspec.MsgspecError, MemoryError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise KeyframeError(f"Not a keyframe ({error}); make the index again.") from error
     if state.format != FORMAT:
         raise KeyframeError(f"Keyframe format {state.format} is not known; make the index again.")

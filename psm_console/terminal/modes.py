@@ -9,14 +9,44 @@ from psm_console.terminal.attributes import PLAIN
 from psm_console.terminal.cursor import NOTHING_SAVED, US_ASCII
 from psm_console.terminal.drawing import Drawing
 
-_NUMBERS = [1, 3, 5, 6, 7, 9, 12, 25, 40, 45, 66, 67, 80, *range(1000, 1008), 1015, 1016]
-_NUMBERS += [1034, 1036, 1039, 2004, 2026, 2027, 2031, 2048]
+_NUMBERS = [
+    47,
+    1047,
+    1048,
+    1049,
+    1,
+    3,
+    5,
+    6,
+    7,
+    9,
+    12,
+    25,
+    40,
+    45,
+    66,
+    67,
+    80,
+    *range(1000, 1008),
+    1015,
+    1016,
+]
+_NUMBERS += [47, 1047, 1048, 1049, 1034, 1036, 1039, 2004, 2026, 2027, 2031, 2048]
 _KEPT = frozenset(number << 5 for number in _NUMBERS)
 """Private modes that are remembered: the set must not grow with the input."""
 
 _ANSI = {4, 20}
 """Insert mode and new line mode: larger numbers would look like private ones."""
 _ALTERNATE = {private.ALTERNATE, private.ALTERNATE_CLEARED, private.ALTERNATE_SAVED}
+_ALWAYS = {private.ORIGIN, private.COLUMNS_132}
+"""Modes that do something even when they are as asked already."""
+
+
+def _known(modes: tuple[int, ...], kwargs: dict[str, Any]) -> list[int]:
+    """The modes we act on or remember, as pyte numbers them."""
+    if kwargs.get("private"):
+        return [mode << 5 for mode in modes if mode << 5 in _KEPT]
+    return [mode for mode in modes if mode in _ANSI]
 
 
 class Modes(Drawing):
@@ -24,31 +54,29 @@ class Modes(Drawing):
 
     def set_mode(self, *modes: int, **kwargs: Any) -> None:
         """SM and, with `private=True`, DECSET."""
-        for mode in self._numbers(modes, kwargs):
+        for mode in _known(modes, kwargs):
             if mode in _ALTERNATE:
                 self._enter_alternate(mode)
             elif mode == private.SAVE_CURSOR:
                 self.save_cursor()
-            elif mode in _KEPT or mode in _ANSI:
+            elif mode not in self.mode:
                 self.mode.add(mode)
-            self._mode_changed(mode)
+                self._mode_changed(mode)
+            elif mode in _ALWAYS:
+                self._mode_changed(mode)
 
     def reset_mode(self, *modes: int, **kwargs: Any) -> None:
         """RM and, with `private=True`, DECRST."""
-        for mode in self._numbers(modes, kwargs):
+        for mode in _known(modes, kwargs):
             if mode in _ALTERNATE:
                 self._leave_alternate(mode)
             elif mode == private.SAVE_CURSOR:
                 self.restore_cursor()
-            else:
+            elif mode in self.mode:
                 self.mode.discard(mode)
-            self._mode_changed(mode)
-
-    @staticmethod
-    def _numbers(modes: tuple[int, ...], kwargs: dict[str, Any]) -> list[int]:
-        if kwargs.get("private"):
-            return [mode << 5 for mode in modes if mode]
-        return [mode for mode in modes if mode in _ANSI]
+                self._mode_changed(mode)
+            elif mode in _ALWAYS:
+                self._mode_changed(mode)
 
     def _mode_changed(self, mode: int) -> None:
         self._note_modes()

@@ -70,11 +70,13 @@ class Motion(Grid):
 
     def reverse_index(self) -> None:
         """RI: up one line, scrolling down at the region's start."""
-        self.ensure_hbounds()
-        if self.cursor.y == self._top:
-            self._scroll_down(1, self._top, self._bottom)
-        elif self.cursor.y > 0:
-            self.cursor.y -= 1
+        cursor = self.cursor
+        if cursor.x >= self.columns:
+            cursor.x = self.columns - 1
+        if cursor.y == self._top:
+            self._scroll_line_back()
+        elif cursor.y > 0:
+            cursor.y -= 1
 
     def tab(self, count: int | None = None, *_: int) -> None:
         """HT, CHT: to the next tab stop, or the last column; a pending wrap stays pending."""

@@ -17,7 +17,9 @@ class TabStops(MutableSet[int]):
     @classmethod
     def every_eight(cls, columns: int) -> TabStops:
         """The stops of a screen this wide after power-up."""
-        return cls(range(8, columns, 8))
+        stops = cls(())
+        stops._columns = list(range(8, columns, 8))
+        return stops
 
     def after(self, x: int, count: int, last: int) -> int:
         """The count-th stop behind column x, or the last column."""

@@ -1,0 +1,69 @@
+"""However a stream is cut, the screen is the same; and no stream raises."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.terminal.streams import fed, rows_of, sizes, streams
+
+
+@given(sizes, streams)
+def test_one_byte_at_a_time_gives_the_screen_of_the_whole(
+    size: tuple[int, int], data: bytes
+) -> None:
+    whole = fed(size, data)
+    single = fed(size, *(data[at : at + 1] for at in range(len(data))))
+
+    assert single.snapshot() == whole.snapshot()
+    assert rows_of(single) == rows_of(whole)
+
+
+@given(sizes, streams, st.lists(st.integers(0, 400), max_size=6))
+def test_any_cut_gives_the_screen_of_the_whole(
+    size: tuple[int, int], data: bytes, cuts: list[int]
+) -> None:
+    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+
+    cut = fed(size, *(data[a:b] for a, b in zip(places, places[1:], strict=False)))
+
+    assert cut.snapshot() == fed(size, data).snapshot()
+
+
+@given(sizes, st.binary(max_size=300))
+@settings(max_examples=50)
+def test_rubbish_leaves_a_whole_screen(size: tuple[int, int], data: bytes) -> None:
+    screen = fed(size, data)
+
+    assert [len(screen.buffer[y]) for y in screen.buffer] == [screen.columns] * screen.lines
+    assert 0 <= screen.cursor.x <= screen.columns
+    assert 0 <= screen.cursor.y < screen.lines
+
+
+def test_a_character_cut_in_two_is_one_character() -> None:
+    screen = fed((10, 2), b"a\xe4\xb8")
+    assert not screen.idle
+
+    screen.feed(b"\x96b")
+
+    assert screen.idle
+    assert screen.display[0].rstrip() == "a世b"
+
+
+def test_an_endless_control_sequence_ends_the_same_way_in_any_chunks() -> None:
+    data = b"\x1b[" + b"1;" * 3000 + b"mtext"
+
+    whole = fed((20, 2), data)
+    cut = fed((20, 2), *(data[at : at + 7] for at in range(0, len(data), 7)))
+
+    assert whole.display[0].rstrip() == "text"
+    assert cut.snapshot() == whole.snapshot()
+
+
+def test_the_credit_for_bombs_runs_out_at_the_same_byte_in_any_chunks() -> None:
+    data = b"A\x1b['}" * 4000
+
+    whole = fed((40, 12), data)
+    cut = fed((40, 12), *(data[at : at + 997] for at in range(0, len(data), 997)))
+
+    assert cut.snapshot() == whole.snapshot()
