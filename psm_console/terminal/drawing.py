@@ -28,8 +28,9 @@ class Drawing(Erasing):
             return
         if self._translation is not None:
             data = data.translate(self._translation)
-        self.work += len(data)
+        self.work += len(data) // 4
         for run in (data,) if is_narrow(data) else segments(data):
+            self.work += 20
             if is_narrow(run) or width(run[0]) == 1:
                 self._draw_run(run, self._draw_narrow)
             elif self.columns > 1 and (is_wide(run) or width(run) == 2):

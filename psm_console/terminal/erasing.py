@@ -189,4 +189,4 @@ class Erasing(Motion):
         self.cursor_position()
         self._rows[:] = [self._shared("E", PLAIN)] * self.lines
         self._everything_changed = True
-        self.work += self.lines
+        self.work += 16 + self.lines // 4

@@ -49,7 +49,7 @@ class Flooding(Resizing):
     def _take_lines(self, text: str, wide: bool) -> None:
         """Show lines that end in CR LF, the last one without."""
         pieces, wraps = self._pieces(text.split("\r\n"), wide)
-        self.work += len(pieces) * 4 + len(text) // 8
+        self.work += len(pieces) * 2 + (len(text) if wide else 0)
         self._show_pieces(pieces, wraps, wide)
         self._last_text = text.rstrip("\r\n") or self._last_text
 
@@ -101,7 +101,7 @@ class Flooding(Resizing):
         rows[:] = rows[len(lines) :] + [row_of(line) for line in lines[max(0, above) :]]
         self.cursor.x = sum(map(width, pieces[-1])) if wide else len(pieces[-1])
         self._everything_changed = True
-        self.work += min(len(lines), height) * 8
+        self.work += min(len(lines), height) * 40
 
 
 def _cut(line: str, room: int, columns: int, wide: bool) -> Iterator[str]:

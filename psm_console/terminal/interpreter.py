@@ -88,13 +88,14 @@ class Interpreter(Flooding):
 
     def _take(self, text: str) -> None:
         """Show decoded text that belongs to one epoch."""
+        self.work += len(text) // 4
         plain = len(text) >= FLOOD_LENGTH and "\x1b" not in text and self._tokens.between
         if not (plain and self._take_flood(text)):
             self._run(self._tokens.split(text))
 
     def _run(self, parts: list[str]) -> None:
         """Perform text and controls in turn."""
-        self.work += len(parts) * 8
+        self.work += len(parts) * 6
         learned, cursor, columns = self._memo.get, self.cursor, self.columns
         changed, last_y = self._dirty.add, -1
         tail = parts.pop()

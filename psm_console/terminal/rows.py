@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
 
+import pyte.screens
+
 from psm_console.terminal.attributes import PLAIN, Attributes, Char
 
 SHARED = 1
@@ -80,7 +82,7 @@ class RowView(MutableMapping[int, Char]):
             look = look._replace(reverse=not look.reverse)
         return Char.of(row.text[x], look)
 
-    def __setitem__(self, x: int, char: Char) -> None:
+    def __setitem__(self, x: int, char: pyte.screens.Char) -> None:
         row = self._rows[self._y]
         if 0 <= x < len(row.text):
             row = self._rows[self._y] = row.copy()

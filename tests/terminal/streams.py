@@ -163,8 +163,10 @@ SEQUENCES = [
 TEXTS = [
     b"A", b"ls -l", b"hello world, this is a line", b"\r\n", b"\n", b"\r", b"\t", b"\x08", b"\x0e",
     b"\x0f", b"\x07", b"\x00", b"\x7f", b"\x18", b"\xff", b"\xe2\x80", b"\xf0\x9f",
-    *(text.encode() for text in ("世界", "世", "é", "e\u0301", "\u200b", "\u200d", "👨\u200d👩", "☎\ufe0f",
-                                 "│─┐", "\u202e", "ｱ", "\u00ad", "\u0301")),
+    *(text.encode() for text in (
+        "世界", "世", "é", "e\u0301", "\u200b", "\u200d", "👨\u200d👩", "☎\ufe0f", "│─┐", "\u202e",
+        "ｱ", "\u00ad", "\u0301",
+    )),
 ]  # fmt: skip
 
 pieces = st.one_of(

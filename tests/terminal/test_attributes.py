@@ -12,6 +12,7 @@ from psm_console.terminal import Attributes, Char
 from psm_console.terminal.attributes import PALETTE, PLAIN, apply_sgr, sgr_parameters
 from tests.terminal.streams import fed
 
+COLOUR = re.compile("default|(bright)?(black|red|green|brown|blue|magenta|cyan|white)|[0-9a-f]{6}")
 CASES = {
     "": PLAIN,
     "1;3;4;5;7;9": Attributes(
@@ -53,7 +54,7 @@ def test_no_parameters_give_a_colour_that_can_not_be_drawn(parameters: str) -> N
     look = apply_sgr(PLAIN, parameters)
 
     for colour in (look.fg, look.bg):
-        assert re.fullmatch("default|(bright)?(black|red|green|brown|blue|magenta|cyan|white)|[0-9a-f]{6}", colour)  # fmt: skip  # noqa: E501
+        assert COLOUR.fullmatch(colour)
 
 
 @given(st.lists(st.sampled_from([*CASES, "4", "7", "38;5;77", "48;5;200", "92"]), max_size=6))

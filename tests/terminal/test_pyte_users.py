@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyte
 import pytest
 
-from psm_console.terminal import Screen, Stream
+from psm_console.terminal import Char, Screen, Stream
 
 
 def test_a_screen_is_a_pyte_screen() -> None:
@@ -43,7 +43,7 @@ def test_cells_can_be_written_by_hand() -> None:
     screen = Screen(4, 2)
 
     screen.buffer[0][1] = pyte.screens.Char("x", fg="red")
-    screen.cursor.attrs = pyte.screens.Char(" ", bg="blue")
+    screen.cursor.attrs = Char(" ", bg="blue")
     screen.draw("y")
 
     assert screen.display == ["yx  ", "    "]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 
 from psm_console.terminal import Attributes, Screen
@@ -17,10 +19,11 @@ def test_runs_add_up_to_the_line_and_to_its_columns(size: tuple[int, int], data:
         runs = screen.row_runs(y)
         text = "".join(text for text, _ in runs)
         assert text == line
-        assert all(a[1] != b[1] for a, b in zip(runs, runs[1:], strict=False))
+        assert all(a[1] != b[1] for a, b in pairwise(runs))
         if size[0] > 1:
-            cells = screen.buffer[y]
-            assert sum(2 if width(cells[x].data[:1]) == 2 else bool(cells[x].data) for x in cells) == size[0]  # fmt: skip  # noqa: E501
+            cells = [screen.buffer[y][x].data for x in screen.buffer[y]]
+            columns = sum(2 if width(cell[:1]) == 2 else bool(cell) for cell in cells)
+            assert columns == size[0]
 
 
 @given(sizes, streams, streams)
