@@ -6,6 +6,7 @@ whole session's recorder refuses further evidence, so that a gate that asks it s
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -230,9 +231,8 @@ class ChannelRecorder:
         On a recorder that failed, this tries once more (space may have been made free) and raises
         OSError when the end can not be written; the files are closed in any case.
         """
-        if self.closed:
+        if not self._gate.close():
             return
-        self._gate.closed = True
         try:
             if self._cast.file.torn:
                 self._cast.file.append(lines.BROKEN_LINE_END)
@@ -282,24 +282,36 @@ class ChannelRecorder:
 
 
 class _Gate:
-    """Lets nobody in after a failure or the end, and remembers a failure inside."""
+    """Lets in one at a time, nobody after a failure or the end, and remembers a failure inside.
 
-    __slots__ = ("_file", "_health", "closed")
+    The end may be written by another thread than the one that records.
+    """
+
+    __slots__ = ("_file", "_health", "_lock", "closed")
 
     def __init__(self, health: Health, file: str) -> None:
         self._health = health
         self._file = file
+        self._lock = threading.Lock()
         self.closed = False
 
     def __enter__(self) -> None:
-        if self.closed:
-            raise RecordingError(f"{self._file} is closed; nothing more can be recorded in it")
-        if self._health.failure is not None:
+        self._lock.acquire()
+        if self.closed or self._health.failure is not None:
+            self._lock.release()
             self._health.require()
+            raise RecordingError(f"{self._file} is closed; nothing more can be recorded in it")
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._lock.release()
         if error is not None:
             self._health.fail(error)
+
+    def close(self) -> bool:
+        """Let nobody in any more, once whoever is inside has left; False when closed before."""
+        with self._lock:
+            before, self.closed = self.closed, True
+            return not before
 
 
 def _us(at: float) -> int:

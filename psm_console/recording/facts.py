@@ -16,6 +16,8 @@ from .events import BYTE_CODES, Code, Event
 BINS = 2048
 GAPS = 1024
 MARKERS = 4096
+KINDS = ("pause", "resume", "warn", "end")
+"""What a marker is about whose label begins with the word, unless its line says another."""
 LABEL = 500
 """Characters of a marker's label that are kept."""
 PACKED_LIMIT = 16 << 20
@@ -77,10 +79,14 @@ class Facts:
             if event.code != Code.INPUT:
                 self._output(at_us, event.beside or len(event.data))
         elif event.code == Code.MARKER:
-            if len(self.markers) < MARKERS:
-                self.markers.append((at_us, str(event.data)[:LABEL], kind[:LABEL]))
+            self._mark(at_us, str(event.data)[:LABEL], kind[:LABEL])
         elif event.code == Code.EXIT:
             self.exit = str(event.data)[:LABEL]
+
+    def _mark(self, at_us: int, label: str, kind: str) -> None:
+        if len(self.markers) < MARKERS:
+            word = label.partition(" ")[0]
+            self.markers.append((at_us, label, kind or (word if word in KINDS else "")))
 
     def _output(self, at_us: int, count: int) -> None:
         self.output_bytes += count

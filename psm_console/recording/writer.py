@@ -48,7 +48,7 @@ class Seal:
 
 
 class SessionRecorder:
-    """Records one session. Not for several threads, except `sync`."""
+    """Records one session. For one thread at a time, except `sync` and `close`."""
 
     def __init__(self, shared: Shared, session_file: SealedFile) -> None:
         self._shared = shared
@@ -59,6 +59,7 @@ class SessionRecorder:
         self._folder_dirty = True
         self._folder_lock = threading.Lock()
         """Held while the folder is synced or closed."""
+        self._closing = False
         self._seal: Seal | None = None
 
     @classmethod
@@ -119,7 +120,7 @@ class SessionRecorder:
     ) -> ChannelRecorder:
         """Start the cast of a channel; `size` is None without a PTY."""
         self._shared.health.require()
-        if self._seal is not None:
+        if self._closing:
             raise RecordingError("the recording is closed; no channel can be opened in it")
         try:
             channel = ChannelRecorder(self._shared, Opening(number, kind, at, size, term, command))
@@ -177,6 +178,7 @@ class SessionRecorder:
         """
         if self._seal is not None:
             return self._seal
+        self._closing = True
         failure: str | None = None
         for channel in self._open():
             try:

@@ -121,7 +121,9 @@ def test_a_recording_says_when_something_happened(tmp_path: Path) -> None:
     recorder = make_recorder(tmp_path)
     channel, piped = open_shell(recorder, 1), open_exec(recorder, 2, "id")
     channel.output(1, b"$ ")
-    recorder.mark(2.5, "paused by sue: looks odd", "pause")
+    recorder.mark(2.5, "held by sue: looks odd", "pause")
+    recorder.mark(3, "warn by sue: stop that")
+    recorder.mark(4, "lunch")
     channel.output(10, b"x" * 1000)
     channel.exit(11, 3, None)
     piped.error(12, b"one\ntwo")
@@ -130,7 +132,9 @@ def test_a_recording_says_when_something_happened(tmp_path: Path) -> None:
     with Recording.open(tmp_path / "s1") as recording:
         assert recording.duration == 20
         assert [(mark.at, mark.label, mark.kind) for mark in recording.markers] == [
-            (2.5, "paused by sue: looks odd", "pause")
+            (2.5, "held by sue: looks odd", "pause"),
+            (3.0, "warn by sue: stop that", "warn"),
+            (4.0, "lunch", ""),
         ]
         assert recording.idle_spans(3.0) == [(1.0, 10.0), (10.0, 20.0)]
         assert recording.activity(20, 1)[10] == pytest.approx(1000)
