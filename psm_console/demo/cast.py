@@ -61,6 +61,11 @@ class Folders:
         return self.work / "known_hosts"
 
     @property
+    def join_command(self) -> str:
+        """A plain ssh that joins the demo as an operator."""
+        return f"ssh -F {self.ssh_config} db1"
+
+    @property
     def ssh_config(self) -> Path:
         """With this, `ssh -F FILE db1` joins as JOINER."""
         return self.work / "ssh"

@@ -103,10 +103,12 @@ def descendants(pid: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            # A program may have named itself anything, also what is not UTF-8.
+            fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
-        parents.setdefault(int(fields[1]), []).append(int(entry.name))
+        if len(fields) > 1:
+            parents.setdefault(int(fields[1]), []).append(int(entry.name))
     found, queue = [], [pid]
     while queue:
         below = parents.get(queue.pop(), [])

@@ -89,8 +89,11 @@ def start(folder: Path, port: int, host_key: Path, client_key: str) -> subproces
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     sshd = program()
     assert sshd is not None
+    # Should this process be killed outright, its sshd ends too.
+    keeper = shutil.which("setpriv", path=sandbox.PATH)
+    prefix = [keeper, "--pdeathsig", "TERM"] if keeper else []
     return subprocess.Popen(
-        [sshd, "-D", "-f", str(config), "-E", str(folder / "edge1_sshd.log")],
+        [*prefix, sshd, "-D", "-f", str(config), "-E", str(folder / "edge1_sshd.log")],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
     )

@@ -70,7 +70,7 @@ async def work(desk: Desk, broker: Broker, chance: random.Random) -> None:
         except (OSError, asyncssh.Error, SessionOver) as ended:
             _log.info("%s@%s: %s", desk.operator, desk.account, ended or "the session ended")
         # Who was thrown out comes back, but not at once.
-        await asyncio.sleep(chance.uniform(8, 25))
+        await asyncio.sleep(chance.uniform(5, 14))
         first = False
 
 

@@ -48,9 +48,12 @@ class Terminal:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
 
     def signal_front(self, number: int) -> None:
-        """Send a signal to the process group in front."""
+        """Send a signal to the process group in front, if there is one."""
         with contextlib.suppress(OSError):
-            os.killpg(os.tcgetpgrp(self._fd), number)
+            group = os.tcgetpgrp(self._fd)
+            # 0 once the session is over; to killpg that would mean our own group.
+            if group > 0:
+                os.killpg(group, number)
 
     async def read(self) -> bytes:
         """Return what the program drew next; empty once nobody holds its side."""
@@ -150,8 +153,9 @@ def signal_session(session: int, number: int) -> None:
 def _members(session: int) -> Iterator[int]:
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            # A program may have named itself anything, also what is not UTF-8.
+            fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
-        if int(fields[3]) == session and fields[0] != "Z":
+        if len(fields) > 3 and int(fields[3]) == session and fields[0] != b"Z":
             yield int(entry.name)

@@ -68,11 +68,6 @@ class Ready:
             }
         )
 
-    @property
-    def invitation(self) -> str:
-        """The sentence that says how to join with a plain ssh."""
-        return f"Join from another terminal: ssh -F {self.folders.ssh_config} {self.places[0].name}"
-
 
 def run(
     *,
@@ -143,6 +138,7 @@ def _run(home: Home, work: Path, headless: bool, prepare: Prepare, apply: Apply,
     folders.work.mkdir(mode=0o700)
     log = None if headless else work / "demo.log"
     environment = _environment()
+    say(f"Join from another terminal as an operator: {folders.join_command}")
     try:
         world = children.start(
             _python("psm_console.demo.world", str(folders.work)), env=environment, log=log
@@ -155,12 +151,10 @@ def _run(home: Home, work: Path, headless: bool, prepare: Prepare, apply: Apply,
         )
         console = None
         if not headless:
-            environment["PSM_INVITATION"] = f"ssh -F {folders.ssh_config} db1"
             console = children.start([*cli, "console"], env=environment, log=None, in_front=True)
         ready = _join(home, folders, world, broker, apply)
         if console is None:
             print(ready.line, flush=True)
-            say(ready.invitation)
             return _wait_headless(world, broker)
         return _wait_console(console)
     except NoAnswer as error:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from psm_console.demo.host import Host, Machine
+from psm_console.demo.program import Terminal
 from tests.support.openssh import OpenSsh
 from tests.support.sshd import write_key
 from tests.support.terminal import PtyProcess
@@ -107,3 +108,13 @@ async def test_a_foreign_key_is_refused(tmp_path: Path) -> None:
 
         assert done.returncode == 255
         assert b"Permission denied" in done.stderr
+
+
+def test_a_signal_for_a_terminal_whose_program_is_gone_reaches_nobody() -> None:
+    terminal = Terminal(80, 24)
+    terminal.release()
+
+    # With nobody in front, the kernel says group 0, which to killpg is the caller's own.
+    terminal.signal_front(signal.SIGKILL)
+
+    terminal.close()

@@ -98,7 +98,8 @@ class PtyProcess:
         while (found := self.output.find(wanted, after)) < 0:
             left = deadline - time.monotonic()
             if left < 0 or (not self.read(left) and not self._open):
-                raise AssertionError(f"{text!r} never came within {within_s} s in {self.text!r}")
+                shown = self.text[max(after, len(self.text) - 1500) :]
+                raise AssertionError(f"{text!r} never came within {within_s} s; last {shown!r}")
         return found + len(wanted)
 
     def wait_exit(self, within_s: float = 10.0) -> int:

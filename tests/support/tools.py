@@ -25,7 +25,11 @@ def need(*names: str) -> None:
     missing = [name for name in names if find_tool(name) is None]
     if not missing:
         return
-    sentence = f"needs {', '.join(missing)} (see .ci/run for the packages)"
+    skip_or_fail(f"needs {', '.join(missing)} (see .ci/run for the packages)")
+
+
+def skip_or_fail(sentence: str) -> None:
+    """Skip the running test for the reason in `sentence`; in CI that is a failure."""
     if in_ci():
         pytest.fail(sentence)
     pytest.skip(sentence)
