@@ -50,6 +50,9 @@ class Surroundings(Protocol):
     def appended(self, session: SessionId) -> None:
         """Wake whoever watches `session`: its recording has grown."""
 
+    def need_space(self) -> None:
+        """Give back the disk space that was kept for ends."""
+
     def over(self, driver: SessionDriver) -> None:
         """Forget a session that has ended."""
 
@@ -220,6 +223,7 @@ class SessionDriver:
 
     def _recorder_failed(self, error: Exception) -> None:
         log.error("%s: the recorder failed: %s", self.session.id, error)
+        self._around.need_space()
         self.handle(RecorderFailed(self.at(), f"{type(error).__name__}: {error}"))
 
     # What is counted

@@ -14,6 +14,7 @@ from psm_console.domain.text import visible
 from . import algorithms
 
 CONNECT_TIMEOUT_S = 10.0
+_LARGEST_PACKET = 4 << 20
 
 Lost = Callable[[Exception | None], None]
 
@@ -81,6 +82,9 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
             ),
             CONNECT_TIMEOUT_S,
         )
+        # sshd answers input at a prompt without echo by an IGNORE of the same size, up to a whole
+        # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
+        connection._update_recv_pktlen(_LARGEST_PACKET)
         client.watch(lost)
         return connection
     except (asyncssh.Error, OSError, TimeoutError, CredentialError, ValueError) as error:

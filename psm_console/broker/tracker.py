@@ -84,6 +84,8 @@ class TerminalTracker:
             byte = self._tail[-back]
             if byte < 0x80:
                 return False
+            if byte > 0xF4:
+                return False
             if byte >= 0xC0:
                 length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
                 return back < length

@@ -26,10 +26,12 @@ from .authentication import Keyring
 from .driver import Brief, SessionDriver
 from .journal import Journal
 from .operator import OperatorLeg, RefusedError
+from .reserve import Reserve
 
 log = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
+UNRECORDED = "sessions can not be recorded at the moment, so none starts; tell an admin"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -58,6 +60,7 @@ class Worker:
         self._inventory_version: object = None
         self._tasks: set[asyncio.Task[object]] = set()
         self._ringer = Ringer(home)
+        self._reserve = Reserve(home.reserve)
         self._to_ring: set[SessionId] = set()
 
     # Life
@@ -130,6 +133,9 @@ class Worker:
             worker=self.id,
             client=_client(leg),
         )
+        if not self._reserve.fill():
+            self.audit("session.refuse", identity.name, "the disk is full")
+            raise RefusedError(UNRECORDED)
         journal = Journal(self.store, session, utc_now)
         recorder = await self._record(session, journal)
         expires = allowed.grant.expires_at
@@ -155,9 +161,7 @@ class Worker:
         except (StoreError, TimeoutError, OSError, RecordingError) as error:
             log.error("%s can not be recorded: %s", session.id, error)
             self.store.submit(partial(_unrecorded, session.id, utc_now()))
-            raise RefusedError(
-                "sessions can not be recorded at the moment, so none starts; tell an admin"
-            ) from None
+            raise RefusedError(UNRECORDED) from None
 
     def over(self, driver: SessionDriver) -> None:
         """Forget a session that has ended."""
@@ -174,6 +178,10 @@ class Worker:
         sessions, self._to_ring = self._to_ring, set()
         for session in sessions:
             self._ringer.ring(session)
+
+    def need_space(self) -> None:
+        """Give back the reserve: a recorder failed, and its end shall still be written."""
+        self._reserve.release()
 
     # What runs beside the sessions
 

@@ -46,13 +46,16 @@ class Stand:
 
     config: str = ""
     sshd_extra: Sequence[str] = ()
+    folder: Path | None = None
+    """Where the home is made; a new temporary folder by default."""
     _processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Stand:
-        self.folder = Path(tempfile.mkdtemp(prefix="psm-"))
-        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        self.home = Home(self.folder / "home")
+        folder = self.folder or Path(tempfile.mkdtemp(prefix="psm-"))
+        if self.folder is None:
+            self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        self.home = Home(folder / "home")
         self.home.create()
         make_key(self.home.host_key, "host")
         make_key(self.home.recording_key, "recording")

@@ -7,12 +7,14 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from psm_console.domain.session import SessionState
 from psm_console.store import Store
+from tests.support.tools import skip_or_fail
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
@@ -211,3 +213,34 @@ def test_a_disk_that_is_full_ends_the_session_and_forwards_nothing_unrecorded(
     assert session.end_reason == "the recording failed"
     assert decoded(stand.recording(session) / "1-exec.cast").startswith(got)
     assert os.path.getsize(stand.recording(session) / "1-exec.cast") <= 8 << 20
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 8 MiB."""
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "psm-test", str(tmp_path)],
+        capture_output=True,
+    )
+    if mounted.returncode:
+        skip_or_fail("needs root and mount(8), for a file system that can be filled")
+    yield tmp_path
+    subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_still_takes_the_end_of_the_session_and_its_audit_entry(
+    small_disk: Path,
+) -> None:
+    with Stand(folder=small_disk) as stand:
+        flood = stand.popen("seq 1 100000000")
+        got, said = flood.communicate(timeout=30)
+        session = stand.last()
+
+        assert flood.returncode == 254 and b"the recording failed" in said
+        assert decoded(stand.recording(session) / "1-exec.cast").startswith(got)
+        assert "# psm end" in stand.recorded(session)
+        actions = [e.action for e in stand.read(lambda s: s.audit.list(session=session.id))]
+        assert {"recording.fail", "session.end"} <= set(actions)
+        refused = stand.client.run(stand.user, "id")
+        assert b"can not be recorded" in refused.stderr and refused.stdout == b""
+        stand.tidy()

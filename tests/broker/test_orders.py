@@ -362,3 +362,22 @@ def test_a_warning_is_drawn_over_a_full_screen_program_and_painted_over_later(
         tty.wait_for("Network services, Internet style", after=at, within_s=15)
         tty.type(":q!\r")
         assert tty.wait_exit() == 0
+
+
+def test_an_order_for_a_session_that_has_ended_is_answered(stand: Stand) -> None:
+    stand.client.run(stand.user, "true")
+    session = stand.last()
+
+    assert stand.order(session, Verb.TERMINATE).outcome is Outcome.DONE
+    assert stand.order(session, Verb.PAUSE).outcome is Outcome.REFUSED
+
+
+def test_a_long_paste_at_a_prompt_without_echo_does_not_end_the_session(stand: Stand) -> None:
+    """sshd answers it with one IGNORE packet of the paste's size."""
+    with stand.client.terminal(stand.user, "stty -echo; echo ready; sleep 1; wc -c") as tty:
+        tty.wait_for("ready")
+        for _ in range(600):
+            tty.type(b"p" * 999 + b"\n")
+        tty.type(b"\x04")
+        tty.wait_for("600000", within_s=20)
+        assert tty.wait_exit() == 0
