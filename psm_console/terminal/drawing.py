@@ -28,8 +28,11 @@ class Drawing(Erasing):
             return
         if self._translation is not None:
             data = data.translate(self._translation)
-        self.work += len(data) // 4
-        for run in (data,) if is_narrow(data) else segments(data):
+        self.work += len(data) // 4 + 10
+        if is_narrow(data):
+            self._draw_run(data, self._draw_narrow)
+            return
+        for run in segments(data):
             self.work += 20
             if is_narrow(run) or width(run[0]) == 1:
                 self._draw_run(run, self._draw_narrow)
@@ -64,6 +67,9 @@ class Drawing(Erasing):
     def _draw_narrow(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
         self._last_text = run
+        if cursor.x + len(run) <= columns:
+            self._put(list(run))
+            return
         while run:
             room = columns - cursor.x
             if room <= 0:
@@ -142,15 +148,16 @@ class Drawing(Erasing):
         """REP: the last drawn character again, at most a screenful."""
         count = min(count or 1, self.columns * self.lines)
         rows = count // self.columns
-        if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 16))):
+        if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 8))):
             self.draw(self._last_text[-1] * count)
 
     def define_charset(self, code: str, mode: str) -> None:
         """SCS: designate a set for G0 `(`, G1 `)` `-`, G2 `*` `.` or G3 `+` `/`."""
         slot = {"(": 0, ")": 1, "-": 1, "*": 2, ".": 2, "+": 3, "/": 3}.get(mode)
-        if slot is not None:
+        code = code if code in TABLES else "B"
+        if slot is not None and self._charsets[slot] != code:
             sets = list(self._charsets)
-            sets[slot] = code if code in TABLES else "B"
+            sets[slot] = code
             self._charsets = (sets[0], sets[1], sets[2], sets[3])
             if slot == self.charset:
                 self._note_charset()

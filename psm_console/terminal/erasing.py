@@ -126,7 +126,7 @@ class Erasing(Motion):
 
     def selective_erase_in_line(self, how: int = 0, *_: int) -> None:
         """DECSEL: as EL, but what DECSCA protects stays (DEC STD 070)."""
-        if how <= 2 and self._afford(1 + self.columns // 4):
+        if how <= 2 and self._afford(1 + self.columns // 2):
             self._erase_selectively(self._row(), *self._part_of_line(how))
 
     def selective_erase_in_display(self, how: int = 0, *_: int) -> None:
@@ -134,7 +134,7 @@ class Erasing(Motion):
         here, lines = self.cursor.y, self.lines
         spans = {0: (here + 1, lines), 1: (0, here), 2: (0, lines)}
         first, end = spans.get(how, (0, 0))
-        if how > 2 or not self._afford((end - first + 1) * (2 + self.columns // 4)):
+        if how > 2 or not self._afford((end - first + 1) * (2 + self.columns // 2)):
             return
         self.selective_erase_in_line(how)
         for y in range(first, end):

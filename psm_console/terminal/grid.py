@@ -41,6 +41,7 @@ class Grid(pyte.Screen):
         """Operations left out as bombs: the screen may differ from the operator's."""
         self.cursor = Cursor(0, 0)
         self._credit = 0
+        self.tabstops = TabStops.every_eight(self.columns)
         self._forget_blanks()
         self._set_initial_state()
 
@@ -57,7 +58,8 @@ class Grid(pyte.Screen):
         self.alternate = False
         self._top, self._bottom = 0, self.lines - 1
         self.mode = {private.AUTOWRAP, private.CURSOR_VISIBLE}
-        self.tabstops = TabStops.every_eight(self.columns)
+        if not self.tabstops.standard:
+            self.tabstops = TabStops.every_eight(self.columns)
         self.cursor.x = self.cursor.y = 0
         self.cursor.hidden = False
         self.cursor.look = self.cursor.blank = PLAIN
@@ -70,9 +72,9 @@ class Grid(pyte.Screen):
         self._single_shift = -1
         self._last_text = ""
         self._orphans = ""
-        self.saved_columns = None
-        self.savepoints = []
-        self._note_modes()
+        self._autowrap = self._plain = True
+        self._insert = self._newline = self._origin = False
+        self._translation: dict[int, str] | None = None
         self._everything_changed = True
 
     def _note_modes(self) -> None:

@@ -179,8 +179,12 @@ class Interpreter(Flooding):
         return partial(getattr(self, _RUNS[name]), len(token))
 
     def _carriage_return_linefeed(self) -> None:
-        self.cursor.x = 0
-        self.linefeed()
+        cursor = self.cursor
+        cursor.x = 0
+        if cursor.y == self._bottom:
+            self._scroll_line()
+        elif cursor.y < self.lines - 1:
+            cursor.y += 1
 
     def _sequence(self, token: str) -> Meaning:
         """The operation of something that starts with ESC, CSI, OSC, DCS, SOS, PM or APC."""
@@ -221,6 +225,9 @@ class Interpreter(Flooding):
         return partial(getattr(self, method), *arguments)
 
     def _control_sequence(self, sequence: Sequence) -> Operation | Position:
+        if sequence.parameters == "25" and sequence.name in ("?h", "?l"):
+            # Every screen program does this all the time.
+            return self.show_cursor if sequence.name == "?h" else self.hide_cursor
         method = SEQUENCES.get(sequence.name)
         if method is None:
             return nothing

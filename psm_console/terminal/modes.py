@@ -89,6 +89,16 @@ class Modes(Drawing):
         elif mode == private.COLUMNS_132:
             self._column_mode_asked()
 
+    def show_cursor(self) -> None:
+        """DECTCEM set."""
+        self.mode.add(private.CURSOR_VISIBLE)
+        self.cursor.hidden = False
+
+    def hide_cursor(self) -> None:
+        """DECTCEM reset."""
+        self.mode.discard(private.CURSOR_VISIBLE)
+        self.cursor.hidden = True
+
     def _column_mode_asked(self) -> None:
         """DECCOLM where mode 40 allows it (xterm): the size is the operator's, so it stays.
 

@@ -172,7 +172,7 @@ class Motion(Grid):
         last = min(bottom or self.lines, self.lines) - 1
         if first < last:
             self._top, self._bottom = first, last
-            self.cursor_position()
+            self.cursor.x, self.cursor.y = 0, first if self._origin else 0
 
     def save_cursor(self) -> None:
         """DECSC, SCOSC: each of the two screens keeps its own."""

@@ -29,9 +29,12 @@ class Resizing(Titles):
         self._everything_changed = True
 
     def _set_columns(self, columns: int) -> None:
-        wider = range(-(-self.columns // 8) * 8, columns, 8)
-        kept = (stop for stop in self.tabstops if stop < columns)
-        self.tabstops = TabStops({*kept, *wider})
+        if self.tabstops.standard:
+            self.tabstops = TabStops.every_eight(columns)
+        else:
+            wider = range(-(-self.columns // 8) * 8, columns, 8)
+            kept = (stop for stop in self.tabstops if stop < columns)
+            self.tabstops = TabStops({*kept, *wider})
         self.columns = columns
         self._forget_blanks()
         fitted: dict[int, Row] = {}

@@ -54,6 +54,8 @@ _inside = re.compile("[\x00-\x17\x19\x1c-\x1f\x7f]")
 
 def parse(token: str) -> Sequence:
     """What a whole token means. Never raises: what is not well-formed has no effect."""
+    if len(token) <= CSI_LIMIT and (found := _control(token)):
+        return _control_sequence(found)
     if found := _command(token):
         kind = Kind.WITHOUT_EFFECT if found[2] in ("\x18", "\x1a") else Kind.COMMAND
         return Sequence(kind, parameters=found[1][:STRING_LIMIT])
@@ -65,12 +67,16 @@ def parse(token: str) -> Sequence:
     if controls:
         token = _inside.sub("", token)
     if found := _control(token):
-        name = found[1] + found[3] + found[4]
-        kind = Kind.SELECT_LOOK if name == "m" else Kind.CONTROL
-        return Sequence(kind, name, found[2], controls)
+        return _control_sequence(found, controls)
     if found := _escape(token):
         return Sequence(Kind.ESCAPE, found[1], controls=controls)
     return Sequence(Kind.WITHOUT_EFFECT, controls=controls)
+
+
+def _control_sequence(found: re.Match[str], controls: str = "") -> Sequence:
+    name = found[1] + found[3] + found[4]
+    kind = Kind.SELECT_LOOK if name == "m" else Kind.CONTROL
+    return Sequence(kind, name, found[2], controls)
 
 
 def numbers(parameters: str) -> tuple[int, ...]:

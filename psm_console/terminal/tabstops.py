@@ -9,16 +9,19 @@ from collections.abc import Iterable, Iterator, MutableSet
 class TabStops(MutableSet[int]):
     """Columns, from 0, at which HT stops."""
 
-    __slots__ = ("_columns",)
+    __slots__ = ("_columns", "standard")
 
     def __init__(self, columns: Iterable[int]) -> None:
         self._columns = sorted(columns)
+        self.standard = False
+        """Whether these are still the stops after power-up."""
 
     @classmethod
     def every_eight(cls, columns: int) -> TabStops:
         """The stops of a screen this wide after power-up."""
         stops = cls(())
         stops._columns = list(range(8, columns, 8))
+        stops.standard = True
         return stops
 
     def after(self, x: int, count: int, last: int) -> int:
@@ -35,15 +38,18 @@ class TabStops(MutableSet[int]):
         """Set a stop."""
         if value not in self:
             insort(self._columns, value)
+            self.standard = False
 
     def discard(self, value: int) -> None:
         """Clear a stop if there is one."""
         if value in self:
             self._columns.remove(value)
+            self.standard = False
 
     def clear(self) -> None:
         """Clear all stops."""
         self._columns.clear()
+        self.standard = False
 
     def __contains__(self, value: object) -> bool:
         return value in self._columns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from itertools import groupby
+from itertools import compress, groupby, pairwise
+from operator import is_not, itemgetter
 
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import Attributes
@@ -77,9 +78,17 @@ def _runs(row: Row) -> list[Run]:
     first = looks[0]
     if looks.count(first) == len(looks):
         return [("".join(row.text), first)]
-    runs, at = [], 0
-    for look, same in groupby(looks):
-        end = at + len(list(same))
-        runs.append(("".join(row.text[at:end]), look))
-        at = end
-    return runs
+    starts = [0, *compress(range(1, len(looks)), map(is_not, looks, looks[1:]))]
+    ends = [*starts[1:], len(looks)]
+    text: list[str] | str = row.text if row.care else "".join(row.text)
+    runs = [("".join(text[a:b]), looks[a]) for a, b in zip(starts, ends, strict=True)]
+    return _merged(runs)
+
+
+def _merged(runs: list[Run]) -> list[Run]:
+    """The runs, with neighbours joined whose looks are equal without being the same object."""
+    if not any(a[1] == b[1] for a, b in pairwise(runs)):
+        return runs
+    return [
+        ("".join(text for text, _ in same), look) for look, same in groupby(runs, itemgetter(1))
+    ]
