@@ -1,11 +1,11 @@
-"""The application: rooms, themes, the one reader of the store, and the gates in front of the terminal."""
+"""The application: rooms, themes, the one reader of the store, the gates before the terminal."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -83,6 +83,9 @@ class ConsoleApp(App[int]):
             others.append(self._colourless)
         return [*others, self._hostile_text]
 
+    def _set_pointer_shape(self, shape: str) -> None:
+        """Off: Textual would send OSC 22, and a console that sends no OSC can be checked for it."""
+
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Off: a picture of somebody's session must not lie about in a file."""
 
@@ -146,18 +149,22 @@ class ConsoleApp(App[int]):
 
     def _rooms(self) -> list[Room]:
         stacks = self._screen_stacks.values()
-        return [screen for stack in stacks for screen in stack if isinstance(screen, Room)]
+        rooms = [screen for stack in stacks for screen in stack if isinstance(screen, Room)]
+        return [room for room in rooms if room.laid_out]
 
     async def on_mount(self) -> None:
         """Open the rooms, and what the link names on top."""
         self.add_mode("live", lambda: LiveScreen(self.place))
         self.add_mode("library", lambda: LibraryScreen(self.place))
         await self.switch_mode("live")
-        self.run_worker(self._follow_store, group="store", exit_on_error=False)
+        self._start(self._follow_store, "store")
         self.set_interval(THEMES_S, self._look_for_themes)
         self.call_after_refresh(self._tell_theme_faults)
         if self._link is not None:
-            self.run_worker(partial(self._open_link, self._link), group="link")
+            self._start(partial(self._open_link, self._link), "link")
+
+    def _start(self, work: Callable[[], Awaitable[None]], group: str) -> None:
+        self.run_worker(work, group=group)
 
     async def _open_link(self, link: Link) -> None:
         """Shadow what is live; replay what is over, or what an instant of is meant."""
@@ -214,7 +221,7 @@ class ConsoleApp(App[int]):
         here = room.scopes if isinstance(room, Room) else ()
         self.push_screen(HelpScreen(here))
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """Close what is on top."""
         if isinstance(self.screen, Room):
             self.screen.go_back()

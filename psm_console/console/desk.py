@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ from psm_console.store import Home, RecordingInfo, Store, StoreError, StoreThrea
 from . import figures
 
 T = TypeVar("T")
+SLICE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +52,28 @@ class Overview:
 
 
 class Desk:
-    """One console's access to a home, as `actor`; every method may raise PsmError with a sentence."""
+    """One console's access to a home, as `actor`; every method may raise PsmError."""
 
     def __init__(self, home: Home, actor: Identity, *, read_only: bool = False) -> None:
         self.home = home
         self.actor = actor
         self.read_only = read_only
         self._thread: StoreThread | None = None
+        self._watches: dict[str, Watch] = {}
+        self._closed = False
 
     async def open(self) -> None:
         """Open the store."""
+        if self._closed:
+            raise PsmError("the console is closing")
         if self._thread is None:
             self._thread = await asyncio.to_thread(StoreThread, self.home)
 
     async def close(self) -> None:
-        """Close the store; harmless when it is closed."""
+        """Stop watching what is still watched and close the store; harmless when it is closed."""
+        for watch in list(self._watches.values()):
+            await self.leave(watch)
+        self._closed = True
         if self._thread is not None:
             thread, self._thread = self._thread, None
             await asyncio.to_thread(thread.close)
@@ -77,7 +86,7 @@ class Desk:
         except StoreError as error:
             raise PsmError(str(error)) from error
 
-    def changes(self) -> AsyncIterator[None]:
+    def changes(self) -> AsyncGenerator[None]:
         """Yield whenever the store may have changed; close it when leaving early."""
         return watch_changes(self.home)
 
@@ -105,11 +114,13 @@ class Desk:
 
     async def watch(self, session_id: str, purpose: str = "shadow") -> Watch:
         """Note who looks at what; nothing may be shown before this has returned."""
-        return await self._call(
+        watch = await self._call(
             lambda store: start_watching(
                 store, self.actor, session_id, figures.now(), purpose=purpose
             )
         )
+        self._watches[watch.token] = watch
+        return watch
 
     async def keep(self, watch: Watch) -> bool:
         """Say that the window is still open; False when one may no longer look."""
@@ -117,26 +128,33 @@ class Desk:
 
     async def leave(self, watch: Watch) -> None:
         """Note that the window is closed; a store that is gone needs no such note."""
+        self._watches.pop(watch.token, None)
         with suppress(PsmError):
             await self._call(lambda store: stop_watching(store, watch, figures.now()))
 
     async def order(self, verb: Verb, session_id: str, words: str) -> Directive:
         """Give an order; `words` is the reason, or what a warning says."""
-        act = {
-            Verb.PAUSE: pause,
-            Verb.RESUME: resume,
-            Verb.WARN: warn,
-            Verb.TERMINATE: terminate,
-        }[verb]
-        return await self._call(
-            lambda store: act(
-                store, self.actor, session_id, words, figures.now(), read_only=self.read_only
+
+        def give(store: Store) -> Directive:
+            act = {Verb.PAUSE: pause, Verb.RESUME: resume, Verb.TERMINATE: terminate}.get(
+                verb, warn
             )
-        )
+            now = figures.now()
+            return act(store, self.actor, session_id, words, now, read_only=self.read_only)
+
+        return await self._call(give)
 
     async def outcome(self, directive: Directive) -> Directive:
         """Return the order as it stands once it was answered, or after 5 s."""
-        return await asyncio.to_thread(receipts.wait, self.home, directive.id)
+        deadline = time.monotonic() + receipts.PATIENCE_S
+        while True:
+            # In slices, as a thread that waits can not be told that the console is left.
+            left = max(deadline - time.monotonic(), 0.0)
+            directive = await asyncio.to_thread(
+                receipts.wait, self.home, directive.id, min(left, SLICE_S)
+            )
+            if directive.outcome in receipts.SETTLED or left == 0.0:
+                return directive
 
     async def recordings(self) -> list[RecordingInfo]:
         """Return all recordings, oldest first."""
@@ -149,7 +167,7 @@ class Desk:
         )
 
     async def verify(self, recording: str) -> tuple[str, str]:
-        """Return the word on a recording and what is behind it; reads it whole, in its own thread."""
+        """Return the word on a recording and what is behind it; reads it whole."""
 
         def judge() -> tuple[str, str]:
             with Store.open(self.home) as store:

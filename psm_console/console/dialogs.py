@@ -62,7 +62,7 @@ class AskDialog(ModalScreen[str | None]):
                 yield Static(self._fact(label, value), classes="fact")
             yield Static(Content(question.consequence), id="consequence")
             yield Static(Content(question.prompt), classes="label")
-            yield Input(id="reason", max_length=REASON_LIMIT, compact=True)
+            yield Input(id="reason", max_length=REASON_LIMIT, select_on_focus=False, compact=True)
             if question.typed:
                 label = f"Type {question.typed}, the last four of the session's id"
                 yield Static(Content(label), classes="label")
@@ -130,4 +130,3 @@ class AskDialog(ModalScreen[str | None]):
 
     def _say(self, fault: str) -> None:
         self.query_one("#fault", Static).update(Content(fault))
-        self.app.bell()

@@ -100,7 +100,7 @@ def channel_line(channel: Channel) -> str:
 
 
 def fact_lines(facts: Iterable[Fact], width: int) -> Content:
-    """Return facts as lines of at most `width` cells; values that need more hang under their start."""
+    """Return facts as lines of at most `width` cells; long values hang under their start."""
     lines = []
     for label, value, token in facts:
         pieces = textwrap.wrap(value, max(width - LABEL, 8)) or [""]

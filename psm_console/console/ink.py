@@ -26,7 +26,7 @@ class Ink:
         dim: bool = False,
         reverse: bool = False,
     ) -> Style:
-        """Return the style that writes in `token`'s colour on `background`'s (none: the widget's)."""
+        """Return the style that writes `token` on `background` (none: the widget's)."""
         key = (token, background, bold, dim, reverse)
         if key not in self._styles:
             self._styles[key] = Style(

@@ -10,7 +10,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.content import Content
 
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
@@ -63,7 +62,7 @@ class LibraryScreen(ListRoom):
     def overview_changed(self) -> None:
         """Read the list again; what is new stands in it a moment later."""
         if self.is_current:
-            self.run_worker(self._read, group="read", exclusive=True)
+            self.start(self._read, group="read", exclusive=True)
 
     async def _read(self) -> None:
         try:
@@ -115,7 +114,7 @@ class LibraryScreen(ListRoom):
         """Say in one word whether the selected recording is what was written."""
         row = self.recordings.current
         if row is not None:
-            self.run_worker(partial(self._verify, row.id), group="verify")
+            self.start(partial(self._verify, row.id), group="verify")
 
     async def _verify(self, recording: str) -> None:
         try:

@@ -18,7 +18,7 @@ class Link:
 
     @classmethod
     def parse(cls, text: str) -> Link | None:
-        """Return the link that `text` spells, `@` in seconds or `h:mm:ss`; None for anything else."""
+        """Return the link that `text` spells, `@` in seconds or `h:mm:ss`; None when it is none."""
         match = _LINK.fullmatch(text.strip())
         if match is None:
             return None

@@ -121,7 +121,7 @@ class Orders(Room):
 
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self.run_worker(partial(self._give, verb, session, reason), group="orders")
+                self.start(partial(self._give, verb, session, reason), group="orders")
 
         self.app.push_screen(AskDialog(question_for(verb, session)), answered)
 

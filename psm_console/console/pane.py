@@ -89,7 +89,11 @@ class SessionPane(Vertical):
     def _run(self, feed: LiveFeed) -> None:
         """Feed in a thread; everything that is found is told by message."""
         worker = get_current_worker()
-        feed.run(lambda news: self.post_message(self.Fed(feed, news)), lambda: worker.is_cancelled)
+
+        def report(news: News) -> None:
+            self.post_message(self.Fed(feed, news))
+
+        feed.run(report, lambda: worker.is_cancelled)
 
     def _stop(self) -> None:
         if self._worker is not None:

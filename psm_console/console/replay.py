@@ -99,7 +99,7 @@ class ReplayScreen(Room):
     def on_mount(self) -> None:
         """Have the look noted, then open the recording in a thread."""
         self._tell()
-        self.run_worker(self._open, group="open")
+        self.start(self._open, group="open")
         self.set_interval(FRAME_S, self._tick)
         self.set_interval(1.0, self.tell_chrome)
 
@@ -113,7 +113,7 @@ class ReplayScreen(Room):
         self._info, self.recording_id = opened.info, opened.info.id
         player = self._player = Player(opened.folder)
         self.run_worker(lambda: self._run(player), thread=True, exit_on_error=False)
-        self.run_worker(partial(self._verify, opened.info), group="verify")
+        self.start(partial(self._verify, opened.info), group="verify")
         self._tell()
 
     def _run(self, player: Player) -> None:
@@ -125,11 +125,13 @@ class ReplayScreen(Room):
                 raise RecordingError("the recording was left before it was open")
             self.post_message(self.Opening(share))
 
-        player.run(
-            lambda reel, fault: self.post_message(self.Loaded(reel, fault)),
-            lambda picture: self.post_message(self.Shown(picture)),
-            progress,
-        )
+        def loaded(reel: Reel | None, fault: str | None) -> None:
+            self.post_message(self.Loaded(reel, fault))
+
+        def shown(picture: Picture) -> None:
+            self.post_message(self.Shown(picture))
+
+        player.run(loaded, shown, progress)
 
     async def _verify(self, info: RecordingInfo) -> None:
         try:
@@ -194,12 +196,13 @@ class ReplayScreen(Room):
         self._tell_time()
 
     def _tell(self) -> None:
-        if not self.is_mounted:
+        if not self.laid_out:
             return
         self._tell_time()
         info, reel = self._info, self._reel
         if info is not None:
-            who = f"{visible(info.session.operator, 24)} {glyphs.ARROW} {visible(str(info.session.account), 40)}"
+            operator = visible(info.session.operator, 24)
+            who = f"{operator} {glyphs.ARROW} {visible(str(info.session.account), 40)}"
             self._frame.mark("", who)
             self.query_one(FactPanel).tell(recording_facts(info, self._verdict))
         if reel is not None:
@@ -211,7 +214,7 @@ class ReplayScreen(Room):
         panel.update(marker_lines(reel.markers, self.playback.at, max(panel.size.height - 2, 6)))
 
     def _tell_time(self) -> None:
-        if not self.is_mounted:
+        if not self.laid_out:
             return
         self.query_one("#who", Static).update(Content("\n").join([self._clock(), self._about()]))
         if self._reel is not None:
@@ -330,7 +333,7 @@ class ReplayScreen(Room):
         if self._info is not None:
             self._verdict = ""
             self._tell()
-            self.run_worker(partial(self._verify, self._info), group="verify")
+            self.start(partial(self._verify, self._info), group="verify")
 
     def action_replay_pan(self, right: int, down: int) -> None:
         """Move the crop."""

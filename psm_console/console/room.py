@@ -1,6 +1,8 @@
-"""What every full screen of the console has: the top line, the banner, the footer, and the limits."""
+"""What every full screen of the console has: top line, banner, footer, and the limits."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 from textual import events
 from textual.app import ComposeResult
@@ -63,6 +65,12 @@ class Room(Screen[None]):
                 )
             )
 
+    def start(
+        self, work: Callable[[], Awaitable[None]], *, group: str, exclusive: bool = False
+    ) -> None:
+        """Run a coroutine function beside the screen, as long as the screen lives."""
+        self.run_worker(work, group=group, exclusive=exclusive)
+
     def tell_chrome(self) -> None:
         """Show the newest figures in the top line and the banner."""
         for bar in self.query(TopBar):
@@ -71,6 +79,11 @@ class Room(Screen[None]):
         for banner in self.query("#banner").results(Static):
             banner.set_class(fault is None, "-hidden")
             banner.update(Content(visible(fault or "")))
+
+    @property
+    def laid_out(self) -> bool:
+        """Whether the parts are there: not before the first layout, and no more when closing."""
+        return bool(self.query("#body")) and bool(self.query("#too-small"))
 
     def overview_changed(self) -> None:
         """Take what is newly known of live sessions; called on a tick, only when it changed."""

@@ -86,7 +86,7 @@ def arranged(sessions: Iterable[Session], words: str, order: str) -> list[Sessio
 
 
 class SessionList(VirtualList[Session]):
-    """Live sessions, drawn in place: attention, state, who, where, activity, age, watchers, last line."""
+    """Live sessions: attention, state, who, where, activity, age, watchers, last line."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

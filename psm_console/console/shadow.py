@@ -39,7 +39,7 @@ class ShadowScreen(Orders):
         super().__init__(place)
         self.session_id = session_id
         self._session: Session | None = place.session(session_id)
-        self._pane = SessionPane(place, id="screen")
+        self.pane = SessionPane(place, id="screen")
         self._channel: Channel | None = None
         self._watch: Watch | None = None
         self._orders: dict[str, Directive] = {}
@@ -49,7 +49,7 @@ class ShadowScreen(Orders):
         yield Static(id="who")
         with Horizontal(id="body"):
             with Vertical(id="left"):
-                yield self._pane
+                yield self.pane
             with VerticalScroll(id="right", can_focus=False):
                 yield Static(id="orders")
                 yield FactPanel("Who and why", id="facts")
@@ -59,7 +59,7 @@ class ShadowScreen(Orders):
         self._tell()
         self.set_interval(1.0, self._tell)
         self.set_interval(KEEP_S, self._keep)
-        self.run_worker(self._enter, group="enter")
+        self.start(self._enter, group="enter")
 
     async def _enter(self) -> None:
         desk = self.place.desk
@@ -80,7 +80,7 @@ class ShadowScreen(Orders):
         session = self._session
         if self._watch is not None and session is not None:
             shown = self._channel or channel_to_watch(session)
-            self._pane.show(self._watch, session, shown)
+            self.pane.show(self._watch, session, shown)
 
     async def _keep(self) -> None:
         """Stay a watcher; whoever may no longer look sees nothing more."""
@@ -89,7 +89,7 @@ class ShadowScreen(Orders):
         with suppress(PsmError):
             if not await self.place.desk.keep(self._watch):
                 self._watch = None
-                self._pane.show(None, None, None)
+                self.pane.show(None, None, None)
                 self.notify("You may no longer watch sessions.", severity="error", markup=False)
                 self.dismiss()
 
@@ -110,7 +110,7 @@ class ShadowScreen(Orders):
             self._show_screen()
             self._tell()
         elif not self.place.stale and self.place.as_of is not None:
-            self.run_worker(self._read_end, group="end", exclusive=True)
+            self.start(self._read_end, group="end", exclusive=True)
 
     async def _read_end(self) -> None:
         try:
@@ -130,7 +130,7 @@ class ShadowScreen(Orders):
 
     def _tell(self) -> None:
         session = self._session
-        if session is None or not self.is_mounted:
+        if session is None or not self.laid_out:
             return
         self.tell_chrome()
         now = figures.now()
@@ -144,7 +144,7 @@ class ShadowScreen(Orders):
 
     def _who(self, session: Session) -> Content:
         """Return the two lines above the frame, where no session can write."""
-        behind = self._pane.standing()
+        behind = self.pane.standing()
         over = session.state in (SessionState.LOST, SessionState.ENDED)
         state = state_line(session)
         token = f"state-{session.state}"
@@ -211,8 +211,8 @@ class ShadowScreen(Orders):
 
     def action_shadow_follow(self) -> None:
         """Let the crop follow the cursor again."""
-        self._pane.frame.view.follow()
+        self.pane.frame.view.follow()
 
     def action_shadow_pan(self, right: int, down: int) -> None:
         """Move the crop."""
-        self._pane.frame.view.pan(right, down)
+        self.pane.frame.view.pan(right, down)

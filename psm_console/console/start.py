@@ -21,15 +21,15 @@ def start(home: Home, actor: Identity, *, read_only: bool, link: str | None) -> 
         parsed = Link.parse(link)
         if parsed is None:
             raise Usage(
-                f"{visible(link, 80)} is no link; write psm://session/ID, or psm://session/ID@SECONDS"
+                f"{visible(link, 80)} is no link; write psm://session/ID or psm://session/ID@SECONDS"
             )
     term = os.environ.get("TERM", "")
     if not sys.stdin.isatty() or not sys.stderr.isatty():
         raise Usage("the console needs a terminal; in a pipe or a script use psm session ls --json")
     if term in ("", "dumb", "unknown"):
         raise Usage(
-            f"the terminal says TERM={term or '(nothing)'} and can not be drawn on; set TERM to what "
-            "it is, for example xterm-256color, or use psm session ls"
+            f"the terminal says TERM={term or '(nothing)'} and can not be drawn on; set TERM to "
+            "what it is, for example xterm-256color, or use psm session ls"
         )
     app = ConsoleApp(home, actor, read_only=read_only, link=parsed)
     app.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from textual.color import Color, ColorParseError
@@ -160,13 +160,9 @@ def load_theme(path: Path) -> LoadedTheme:
     tokens = _colours(where, "tokens", document.get("tokens", {}), frozenset(TOKENS))
     if "primary" not in base:
         raise ThemeError(f"theme {where}: colors.primary is missing; give it a colour")
-    theme = Theme(
-        name=visible(path.stem, 40),
-        dark=document.get("dark") is not False,
-        variables=tokens,
-        **base,
-    )
-    return LoadedTheme(theme, path, glyphs)
+    dark = document.get("dark") is not False
+    theme = Theme(visible(path.stem, 40), base.pop("primary"), dark=dark, variables=tokens)
+    return LoadedTheme(replace(theme, **base), path, glyphs)  # type: ignore[arg-type]
 
 
 def _colours(where: str, table: str, values: object, known: frozenset[str]) -> dict[str, str]:

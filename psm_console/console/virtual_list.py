@@ -70,7 +70,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         return self.rows[self.cursor] if 0 <= self.cursor < len(self.rows) else None
 
     def replace(self, rows: Sequence[Row]) -> None:
-        """Show `rows`; the cursor stays on its row, wherever that went, and only what changed is drawn."""
+        """Show `rows`; the cursor stays on its row, and only what changed is drawn."""
         self.rows = rows
         self.virtual_size = Size(0, len(rows) + 1)
         keys = [self.key(row) for row in rows]
