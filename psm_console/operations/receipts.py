@@ -29,8 +29,6 @@ def wait(home: Home, directive_id: str, timeout_s: float = PATIENCE_S) -> Direct
             bell = None
         store = stack.enter_context(Store.open(home, read_only=True))
         while True:
-            if bell is not None:
-                bell.drain()
             directive = store.directives.get(directive_id)
             left = deadline - time.monotonic()
             if directive.outcome in SETTLED or left <= 0:

@@ -139,8 +139,11 @@ def _judge(store: Store, info: RecordingInfo) -> Verdict:
 
 
 def _closing_digest(store: Store, info: RecordingInfo) -> str | None:
-    """Return the digest as the chained audit log has it; the recording's own row can be edited."""
-    noted = store.audit.list(limit=1, session=info.id, action="recording.close")
+    """Return the digest as the chained audit log has it; the recording's own row can be edited.
+
+    A recording is closed once: of several entries the first counts.
+    """
+    noted = store.audit.list(session=info.id, action="recording.close")
     if noted and isinstance(noted[0].detail, str) and noted[0].detail:
         return noted[0].detail
     return info.digest

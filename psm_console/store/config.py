@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +85,7 @@ def _check_range(file: _ConfigFile, place: str) -> None:
     table, _, field = place.partition(".")
     value = getattr(getattr(file, table), field)
     least, greatest = _RANGES[place]
-    if not math.isfinite(value) or not least <= value <= greatest:
+    if not least <= value <= greatest:
         raise DocumentError(f"{place}: expected {least:g} to {greatest:g}, got {value:g}")
 
 

@@ -165,11 +165,10 @@ def _migrate(raw: sqlite3.Connection) -> None:
 
     raw.execute("BEGIN IMMEDIATE")
     try:
-        if _number(raw, "user_version") < SCHEMA_VERSION:
-            # No plugins: what else is installed on this machine has no business in the store.
-            migrations.apply(Database(raw, execute_plugins=False))
-            raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        # No plugins: what else is installed on this machine has no business in the store.
+        migrations.apply(Database(raw, execute_plugins=False))
+        raw.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        raw.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         raw.execute("COMMIT")
     except BaseException:
         if raw.in_transaction:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import subprocess
@@ -36,6 +37,24 @@ def test_a_key_is_made_once_and_stays(tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == ["host_key", "host_key.pub"]
     assert load_key(path).get_fingerprint() == fingerprint(line)
     assert ensure_key(path, "psm host key").get_fingerprint() == fingerprint(line)
+
+
+@pytest.mark.fault
+def test_a_new_key_is_on_the_disk_before_anybody_trusts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{handle}"))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    make_key(tmp_path / "key", "")
+
+    assert synced[0].startswith(f"{tmp_path}/.key.")
+    assert synced[1] == str(tmp_path)
 
 
 def test_threads_that_make_a_key_at_once_agree_on_one(tmp_path: Path) -> None:
@@ -120,7 +139,7 @@ def test_what_is_no_key_is_a_sentence_without_its_content(tmp_path: Path) -> Non
             with pytest.raises(CredentialError) as caught:
                 use(path)
             assert "canary" not in str(caught.value)
-            assert caught.value.__cause__ is None
+            assert caught.value.__suppress_context__
 
 
 def test_a_key_with_a_passphrase_is_refused(tmp_path: Path) -> None:

@@ -71,8 +71,13 @@ class Office:
         self.store.sessions.begin(session)
         return session
 
-    def record(self, name: str = "s-7100", *, closed: bool = True, **changes: Any) -> Path:
-        """Begin a session with a recording as the broker makes one; return its folder."""
+    def record(
+        self, name: str = "s-7100", *, closed: bool = True, noted: bool = True, **changes: Any
+    ) -> Path:
+        """Begin a session with a recording as the broker makes one; return its folder.
+
+        `closed` with its end; `noted` with the closing digest in the audit log.
+        """
         session = self.begin(name, **changes)
         rows, one = self.store.recordings, session.id
         rows.open(one, NOON)
@@ -95,9 +100,10 @@ class Office:
             seal = recorder.close(1.0, "the client left")
             files = [file.name for file in seal.files]
             rows.close(one, NOON, seal.digest, 1.0, files, seal.size_bytes)
-            self.store.audit.append(
-                NOON, "recording.close", "broker", session=one, detail=seal.digest
-            )
+            if noted:
+                self.store.audit.append(
+                    NOON, "recording.close", "broker", session=one, detail=seal.digest
+                )
         return self.home.recordings / name
 
     def actions(self) -> list[str]:

@@ -214,6 +214,7 @@ def test_what_is_no_inventory_at_all_is_one_sentence(tmp_path: Path) -> None:
         with pytest.raises(PsmError) as caught:
             read_inventory_file(tmp_path / name)
         assert not HIDDEN.search(str(caught.value)), name
+        assert ("nests too deeply" in str(caught.value)) is (name in ("deep", "keys"))
         assert "\n" not in str(caught.value)
 
 

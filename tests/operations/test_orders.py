@@ -100,6 +100,22 @@ def test_where_looking_can_not_be_noted_nothing_may_be_shown(
     assert place.store.sessions.get(ONE).watchers == ()
 
 
+@pytest.mark.fault
+def test_a_watcher_whose_look_could_not_be_noted_is_not_counted(
+    place: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.begin()
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(place.store.audit, "append", fail)
+    with pytest.raises(Failed):
+        start_watching(place.store, place.who("analyst"), ONE, place.now)
+
+    assert place.store.sessions.get(ONE).watchers == ()
+
+
 @pytest.mark.attack
 @pytest.mark.parametrize(
     "words", ["a\x1b[2Jb", "a\u202eb", "a\x07b", "a\x9bb", "a\u200bb", "\ud800", "[/red]\x00"]

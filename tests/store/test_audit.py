@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from psm_console.store import AuditHead, Store, StoreError
+from psm_console.store import AuditHead, Home, Store, StoreError
 
 from .factories import NOON, make_home, make_session, make_store
 
@@ -93,7 +93,8 @@ def test_an_entry_falls_with_the_act_it_reports(tmp_path: Path) -> None:
     ],
 )
 def test_the_log_refuses_to_be_changed_through_the_store(tmp_path: Path, statement: str) -> None:
-    with filled(tmp_path) as store:
+    filled(tmp_path).close()
+    with Store.open(Home(tmp_path / "home")) as store:
         with pytest.raises(StoreError, match="append-only"), store.transaction():
             store._connection.run(statement)
 

@@ -97,6 +97,20 @@ def test_a_settled_run_folder_is_not_listed_at_each_ring(
 
 
 @pytest.mark.fault
+def test_a_bell_hung_in_the_same_tick_of_the_folder_s_time_stamp_is_found(
+    home: Home, ringer: Ringer
+) -> None:
+    with Bell(home, "store"):
+        tick = time.time_ns()
+        os.utime(home.run, ns=(tick, tick))
+        assert ringer.ring("store") == 1
+        with Bell(home, "store"):
+            os.utime(home.run, ns=(tick, tick))
+
+            assert ringer.ring("store") == 2
+
+
+@pytest.mark.fault
 def test_the_bell_of_a_process_that_died_is_unlinked(home: Home) -> None:
     code = (
         "import sys, os, pathlib; from psm_console.store import Home, Bell\n"

@@ -272,9 +272,9 @@ class TestLost:
             register(store)
             store.sessions.begin(make_session("dead", channels=(make_channel("dead"),)))
             store.directives.add(make_directive("d-1", "dead"))
-            store.watchers.enter(SessionId("dead"), "sue", "t", NOON)
             store.workers.heartbeat(WORKER, later(60))
             clock.now = later(3600)
+            store.watchers.enter(SessionId("dead"), "sue", "t", clock.now)
             register(store, alive, clock.now)
             store.sessions.begin(make_session("mine", worker=alive))
 
