@@ -66,7 +66,6 @@ class Drawing(Erasing):
 
     def _draw_narrow(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
-        self._last_text = run
         if cursor.x + len(run) <= columns:
             self._put(list(run))
             return
@@ -86,7 +85,6 @@ class Drawing(Erasing):
 
     def _draw_wide(self, run: str) -> None:
         columns, cursor = self.columns, self.cursor
-        self._last_text = run
         while run:
             room = (columns - cursor.x) // 2
             if room <= 0:
@@ -145,7 +143,7 @@ class Drawing(Erasing):
         row.care |= COMPLEX
 
     def repeat(self, count: int | None = None, *_: int) -> None:
-        """REP: the last drawn character again, at most a screenful."""
+        """REP: the character right before it again, at most a screenful; nothing after controls."""
         count = min(count or 1, self.columns * self.lines)
         rows = count // self.columns
         if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 8))):

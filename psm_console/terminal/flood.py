@@ -42,8 +42,10 @@ class Flooding(Resizing):
         if first:
             self.linefeed()
         self._take_lines(text, wide)
+        self._last_text = text[-1:] if text[-1:] != "\n" else ""
         if end:
             self.cursor.x = 0
+            self._last_text = ""
         return True
 
     def _take_lines(self, text: str, wide: bool) -> None:
@@ -51,7 +53,6 @@ class Flooding(Resizing):
         pieces, wraps = self._pieces(text.split("\r\n"), wide)
         self.work += len(pieces) * 2 + (len(text) if wide else 0)
         self._show_pieces(pieces, wraps, wide)
-        self._last_text = text.rstrip("\r\n") or self._last_text
 
     def _pieces(self, lines: list[str], wide: bool) -> tuple[list[str], list[bool]]:
         """Lines cut into what one row takes, and after which pieces the line runs on."""

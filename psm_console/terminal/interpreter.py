@@ -33,8 +33,15 @@ class Position(NamedTuple):
     x: int
 
 
+@final
+class Repetition(NamedTuple):
+    """REP: it depends on what stood right before it."""
+
+    times: int
+
+
 Operation = Callable[[], object]
-Meaning = Operation | Selection | Position
+Meaning = Operation | Selection | Position | Repetition
 """What a token stands for."""
 
 _RUNS = {"linefeed": "linefeeds", "tab": "tab", "backspace": "cursor_back"}
@@ -98,7 +105,7 @@ class Interpreter(Flooding):
         self.work += len(parts) * 6
         learned, cursor, columns = self._memo.get, self.cursor, self.columns
         changed, last_y = self._dirty.add, -1
-        tail = parts.pop()
+        tail, carried = parts.pop(), self._last_text
         each = iter(parts)
         for text, token in zip(each, each, strict=True):
             if text:
@@ -123,7 +130,6 @@ class Interpreter(Flooding):
                     if y != last_y:
                         changed(y)
                         last_y = y
-                    self._last_text = text
                 else:
                     self.draw(text)
             operation = learned(token)
@@ -131,15 +137,22 @@ class Interpreter(Flooding):
                 painted = operation.get(id(cursor.look)) or operation.after(cursor.look)
                 cursor.look, cursor.blank, _ = painted
             elif operation is None:
+                self._last_text = text or carried
                 self._learn_and_perform(token)
             elif type(operation) is Position:
                 if self._origin:
                     self._perform(operation)
                 else:
                     cursor.y, cursor.x = operation
+            elif type(operation) is Repetition:
+                self._last_text = text or carried
+                self.repeat(operation.times)
             else:
                 operation()
-        self.draw(tail)
+            carried = ""
+        self._last_text = tail or carried
+        if tail:
+            self.draw(tail)
 
     def _learn_and_perform(self, token: str) -> None:
         self._perform(self._learn(token))
@@ -150,6 +163,8 @@ class Interpreter(Flooding):
             self.cursor.look, self.cursor.blank, _ = operation.after(self.cursor.look)
         elif isinstance(operation, Position):
             self.cursor_position(operation.y + 1, operation.x + 1)
+        elif isinstance(operation, Repetition):
+            self.repeat(operation.times)
         else:
             operation()
 
@@ -224,7 +239,7 @@ class Interpreter(Flooding):
         method, arguments = ESCAPES[name]
         return partial(getattr(self, method), *arguments)
 
-    def _control_sequence(self, sequence: Sequence) -> Operation | Position:
+    def _control_sequence(self, sequence: Sequence) -> Operation | Position | Repetition:
         if sequence.parameters == "25" and sequence.name in ("?h", "?l"):
             # Every screen program does this all the time.
             return self.show_cursor if sequence.name == "?h" else self.hide_cursor
@@ -235,6 +250,8 @@ class Interpreter(Flooding):
             line, column = (*numbers(sequence.parameters), 0, 0)[:2]
             y, x = max(1, min(line, self.lines)) - 1, max(1, min(column, self.columns)) - 1
             return Position(y, x)
+        if method == "repeat":
+            return Repetition(numbers(sequence.parameters)[0])
         if method in WITHOUT_PARAMETERS:
             return getattr(self, method)  # type: ignore[no-any-return]
         return partial(getattr(self, method), *numbers(sequence.parameters))

@@ -55,6 +55,10 @@ _osc_end = re.compile("[\x07\x18\x1a\x1b\x9c]").search
 _string_end = re.compile("[\x18\x1a\x1b\x9c]").search
 
 
+_NOTHING = "\x07"
+"""The token for the end of what had no effect: something stood there."""
+
+
 class Inside(IntEnum):
     """What the stream is inside of between two chunks, when that is not kept as text."""
 
@@ -157,7 +161,7 @@ class Tokens:
             if end == len(text) and not (rest and rest[1]):
                 return [""], ""
             self._inside = Inside.NOTHING
-            return [""], text[end:]
+            return ["", _NOTHING, ""], text[end:]
         search = _osc_end if self._inside is Inside.OSC else _string_end
         found = search(text)
         end = found.start() if found else len(text)
@@ -172,4 +176,4 @@ class Tokens:
         behind = text[end if terminator == "\x1b" else end + 1 :]
         if is_command and terminator not in "\x18\x1a":
             return ["", f"{command}\x07", ""], behind
-        return [""], behind
+        return ["", _NOTHING, ""], behind

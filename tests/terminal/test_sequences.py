@@ -74,6 +74,7 @@ CASES: dict[str, tuple[bytes, list[str]]] = {
     "selective erase spares what is protected": (b'a\x1b[1"qb\x1b["qc\x1b[?2K', [" b"]),
     # Repeating and characters sets.
     "REP repeats": (b"a\x1b[3b", ["aaaa"]),
+    "REP after a control does nothing": (b"a\r\n\x1b[3bb\x1b[m\x1b[3b", ["a", "b"]),
     "line drawing in UTF-8": (b"\x1b(0lqk\x1b(Bq", ["┌─┐q"]),
     "SO and SI": (b"\x1b)0a\x0eq\x0fq", ["a─q"]),
     "single shift takes one": (b"\x1b*0q\x1bNqq", ["q─q"]),
