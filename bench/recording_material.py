@@ -16,7 +16,10 @@ from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 
 COLUMNS, ROWS = 120, 40
-WORDS = "sshd systemd kernel cron nginx postgres GET POST error warning started stopped".split()
+WORDS = [
+    "sshd", "systemd", "kernel", "cron", "nginx", "postgres", "GET", "POST", "error", "warning",
+    "started", "stopped",
+]  # fmt: skip
 
 
 def monitor(chance: random.Random) -> Iterator[bytes]:
