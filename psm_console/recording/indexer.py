@@ -25,7 +25,9 @@ from .projector import PIECE, Projector
 from .reader import Position
 
 COST = 26_000
-"""Cost (see `Projector.cost`) of what stands between two keyframes: 4 to 5 ms."""
+"""Cost (`Projector.cost` and events) of what stands between two keyframes: 4 to 5 ms."""
+EVENT_COST = 30
+"""What reading one event costs, in the same measure."""
 SHARE = 0.055
 """Keyframes take at most this share of the cast's bytes."""
 FACTS_EVERY = 8 << 20
@@ -57,7 +59,8 @@ class Indexer:
         self._facts_at = self.index.facts_at.offset
         self._spent = sum(len(frame.snapshot) for frame in frames)
         self._guess = len(frames[-1].snapshot) if frames else 2500
-        self._done = self._projector.cost
+        self._events = 0
+        self._done = self._cost
         self._finished = False
 
     def _facts_before(self, offset: int) -> Facts:
@@ -129,8 +132,9 @@ class Indexer:
             self._keep(place, step.before_us)
             if step.start - self._facts_at >= FACTS_EVERY:
                 self._note_facts(place)
-        self.facts.take(step.event, step.kind)
         event = step.event
+        self._events += 1
+        self.facts.take(event, step.kind)
         if self._skip or len(event.data) > PIECE:
             self._take_long(step)
         else:
@@ -153,9 +157,13 @@ class Indexer:
 
     def _due(self, offset: int) -> bool:
         """Whether enough work was done for a keyframe, and enough bytes read to afford it."""
-        if self._projector.cost - self._done < COST:
+        if self._cost - self._done < COST:
             return False
         return self._spent + self._guess <= offset * SHARE
+
+    @property
+    def _cost(self) -> int:
+        return self._projector.cost + EVENT_COST * self._events
 
     def _keep(self, position: Position, time_us: int) -> None:
         screen = self._projector.flush()
@@ -163,7 +171,7 @@ class Indexer:
         frame = Keyframe(position, time_us, window, screen.snapshot())
         self.index.keyframes.append(frame)
         self._fresh.append(keyframe_record(frame))
-        self._done = self._projector.cost
+        self._done = self._cost
         self._guess = len(frame.snapshot)
         self._spent += self._guess + 64
 
