@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from psm_console.store import Home, listen
+from psm_console.store import Home
 
 
 def watch_changes(home: Home) -> AsyncGenerator[None, None]:
@@ -13,9 +13,13 @@ def watch_changes(home: Home) -> AsyncGenerator[None, None]:
 
     Close the iterator (`contextlib.aclosing`) when leaving it early.
     """
+    from psm_console.store.listening import listen
+
     return listen(home, "store", home.database)
 
 
 def watch_recording(home: Home, session_id: str, file: Path) -> AsyncGenerator[None, None]:
     """Yield at once, then whenever the live recording may have grown, and each second."""
+    from psm_console.store.listening import listen
+
     return listen(home, session_id, file)

@@ -150,7 +150,7 @@ def test_the_audit_log_is_read_filtered_and_verified(place: Office) -> None:
 
 
 def test_operations_load_neither_textual_nor_asyncssh_nor_the_emulator(tmp_path: Path) -> None:
-    heavy = ["textual", "asyncssh", "pyte", "sqlite_utils", "watchfiles", "rich"]
+    heavy = ["textual", "asyncssh", "asyncio", "pyte", "sqlite_utils", "watchfiles", "rich"]
     code = (
         "import sys, pathlib\n"
         "from psm_console import operations as o; from psm_console.store import Home, utc_now\n"

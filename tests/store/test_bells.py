@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from psm_console.store import Bell, Home, Ringer, Store, bells, listen
+from psm_console.store import listening as listening_module
 from tests.support.waiting import eventually_sync
 
 from .factories import make_home, make_session, make_store, register
@@ -259,7 +260,7 @@ class TestListening:
     async def test_a_watched_file_that_is_missing_leaves_the_poll(
         self, home: Home, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(bells, "Bell", lambda *_: (_ for _ in ()).throw(OSError()))
+        monkeypatch.setattr(listening_module, "Bell", lambda *_: (_ for _ in ()).throw(OSError()))
         changes = listen(home, "s-1", home.recordings / "none.cast", poll_s=0.01)
         async with aclosing(changes), asyncio.timeout(10):
             await anext(changes)
