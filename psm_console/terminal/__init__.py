@@ -30,7 +30,7 @@ code that was written for pyte's streams.
 """
 
 from psm_console.terminal.attributes import Attributes, Char
-from psm_console.terminal.keyframe import KeyframeError
+from psm_console.terminal.keyframe_format import KeyframeError
 from psm_console.terminal.screen import Screen
 from psm_console.terminal.stream import Stream
 

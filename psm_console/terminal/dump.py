@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import PLAIN, Attributes, sgr_parameters
 from psm_console.terminal.cursor import Charsets
 from psm_console.terminal.rows import Row
 from psm_console.terminal.tabstops import TabStops
-
-if TYPE_CHECKING:
-    from psm_console.terminal.screen import Screen
+from psm_console.terminal.views import Views
 
 _SHIFTS = ("\x0f", "\x0e", "\x1bn", "\x1bo")
 _SLOTS = "()*+"
 
 
-def dump(screen: Screen) -> bytes:
+def dump(screen: Views) -> bytes:
     """Sequences after which a screen of the same size shows the same and behaves the same."""
     parts = ["\x1bc", *_titles(screen), *_tab_stops(screen)]
     if private.COLUMNS_132 in screen.mode:
@@ -32,7 +29,7 @@ def dump(screen: Screen) -> bytes:
     return "".join(parts).encode("utf-8", "replace") + screen._tokens.unread
 
 
-def _titles(screen: Screen) -> list[str]:
+def _titles(screen: Views) -> list[str]:
     parts = []
     for title, icon_name in screen._titles:
         parts.append(f"\x1b]2;{title}\x07\x1b]1;{icon_name}\x07\x1b[22t")
@@ -43,7 +40,7 @@ def _titles(screen: Screen) -> list[str]:
     return parts
 
 
-def _tab_stops(screen: Screen) -> list[str]:
+def _tab_stops(screen: Views) -> list[str]:
     if screen.tabstops == TabStops.every_eight(screen.columns):
         return []
     stops = [f"\x1b[{stop + 1}G\x1bH" for stop in sorted(screen.tabstops)]
@@ -91,7 +88,7 @@ def _goto(rows: list[Row], x: int, y: int, above: int = 0) -> list[str]:
     return [f"\x1b[{y - above + 1};{last + 1}H", *_cells(row, last, x), "\x1b[0m"]
 
 
-def _kept(screen: Screen, rows: list[Row], alternate: bool) -> list[str]:
+def _kept(screen: Views, rows: list[Row], alternate: bool) -> list[str]:
     """DECSC with what it kept there, then back to the plain state."""
     saved = screen._saved.get(alternate)
     if saved is None:
@@ -115,7 +112,7 @@ def _paint(look: Attributes) -> str:
     return f"\x1b[{sgr_parameters(look)}m" + ('\x1b[1"q' if look.protected else "")
 
 
-def _state(screen: Screen) -> list[str]:
+def _state(screen: Views) -> list[str]:
     """Region, modes, cursor, look: all that does not belong to a cell."""
     late = {private.COLUMNS_132, private.ORIGIN, private.AUTOWRAP, 4}
     numbers = [mode >> 5 for mode in sorted(screen.mode - late) if mode >= 32]

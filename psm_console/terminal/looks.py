@@ -16,7 +16,7 @@ Painted = tuple[Attributes, Attributes, Attributes]
 
 LOOKS_LIMIT = 4096
 """Different looks kept before all are forgotten."""
-RESULTS_LIMIT = 64
+RESULTS_LIMIT = 16
 """Results of one sequence kept before all are forgotten."""
 
 _only_foreground = re.compile(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from psm_console.terminal.dump import dump
-from psm_console.terminal.keyframe import restore, snapshot, state_of
+from psm_console.terminal.keyframe import snapshot, state_of
+from psm_console.terminal.keyframe_reading import restore
 from psm_console.terminal.views import Views
 
 
