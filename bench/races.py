@@ -2,9 +2,9 @@
 
     python -m bench.races [RUNS]
 
-A real ssh client types without a stop into a real PTY on a real sshd. At each acknowledged pause the
-count of what the target was given is noted; a round trip to the store later, with the client still
-typing, it must be the same. Prints the bytes that came late: 0 is the promise.
+A real ssh client types without a stop into a PTY on a real sshd. At each acknowledged pause the
+count of what the target was given is noted; a round trip to the store later, with the client
+still typing, it must be the same. Prints the bytes that came late: 0 is the promise.
 """
 
 from __future__ import annotations
