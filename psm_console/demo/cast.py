@@ -67,8 +67,8 @@ class Folders:
 
     @property
     def ssh_config(self) -> Path:
-        """With this, `ssh -F FILE db1` joins as JOINER."""
-        return self.work / "ssh"
+        """With this, `ssh -F FILE db1` joins as JOINER; beside `work`, for a short name."""
+        return self.work.parent / "ssh"
 
     def create(self) -> None:
         for folder in (self.keys, self.hosts, self.secrets):
