@@ -20,6 +20,8 @@ from .events import BYTE_CODES, TIME_LIMIT_US, Code, Event
 
 BULK_LIMIT = 16 << 20
 """Bytes taken from a .bin file for one event at most."""
+OFFSET_LIMIT = 1 << 62
+"""No file is that long; the system can not be asked for what lies behind."""
 _LATEST_S = TIME_LIMIT_US / 1_000_000
 _SIZE = re.compile(r"(\d{1,9})[xX](\d{1,9})")
 
@@ -165,7 +167,7 @@ class LineDecoder:
     def _bin(self, block: Block) -> Event | None:
         self._block_time(block)
         count = min(block.bytes, BULK_LIMIT)
-        if block.code not in BYTE_CODES or block.offset < 0 or count <= 0:
+        if block.code not in BYTE_CODES or not 0 <= block.offset < OFFSET_LIMIT or count <= 0:
             self.broken += 1
             return None
         if self._bulk is None:
