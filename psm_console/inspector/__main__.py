@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import logging
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -47,6 +48,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(number, stop.ask)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+    with contextlib.suppress(OSError, ValueError):  # two files for each live channel
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         home.check()
         with Store.open(home) as store:

@@ -226,10 +226,10 @@ class ChannelRecorder:
                     self._sign_if_due(_us(at))
 
     def close(self, at: float, reason: str = "channel closed") -> None:
-        """Write the end and its signature, bring all to the disk, close the files; idempotent.
+        """Write the end and its signature; idempotent. The next `sync` closes the files.
 
         On a recorder that failed, this tries once more (space may have been made free) and raises
-        OSError when the end can not be written; the files are closed in any case.
+        OSError when the end can not be written; the files are closed then.
         """
         if not self._gate.close():
             return
@@ -240,14 +240,13 @@ class ChannelRecorder:
             end = {"at": at, "reason": lines.text(reason), "ledger": asdict(self.ledger)}
             self._cast.note("end", end)
             self._sign(_us(at))
-            for file in self.files:
-                file.sync()
         except BaseException as error:
             self._shared.health.fail(error)
-            raise
-        finally:
             for file in self.files:
                 file.close()
+            raise
+        for file in self.files:
+            file.retire()
 
     def _evidence(self, at_us: int, code: str, data: bytes) -> None:
         if self._held is not None:

@@ -43,7 +43,7 @@ class EvidenceFile:
     Appending is for one thread; `sync` may be called from another one.
     """
 
-    __slots__ = ("_dirty", "_fd", "_lock", "_sha", "name", "offset", "torn")
+    __slots__ = ("_dirty", "_fd", "_lock", "_retired", "_sha", "name", "offset", "torn")
 
     def __init__(self, folder_fd: int, name: str) -> None:
         self._fd = os.open(name, _FLAGS, 0o600, dir_fd=folder_fd)
@@ -51,6 +51,7 @@ class EvidenceFile:
         """Held while the descriptor is synced or closed: its number may be used again after."""
         self._sha = hashlib.sha256()
         self._dirty = False
+        self._retired = False
         self.name = name
         self.offset = 0
         """Bytes in the file."""
@@ -88,10 +89,19 @@ class EvidenceFile:
             if self._dirty and self._fd >= 0:
                 self._dirty = False
                 os.fdatasync(self._fd)
+            if self._retired:
+                self._close()
+
+    def retire(self) -> None:
+        """Nothing will be appended any more: the next `sync` closes the file."""
+        self._retired = True
 
     def close(self) -> None:
-        """Close the descriptor, without bringing anything to the disk."""
+        """Close the descriptor, without bringing anything to the disk; idempotent."""
         with self._lock:
-            if self._fd >= 0:
-                descriptor, self._fd = self._fd, -1
-                os.close(descriptor)
+            self._close()
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            descriptor, self._fd = self._fd, -1
+            os.close(descriptor)

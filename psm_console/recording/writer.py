@@ -7,6 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +60,7 @@ class SessionRecorder:
         self._folder_dirty = True
         self._folder_lock = threading.Lock()
         """Held while the folder is synced or closed."""
+        self._sync_failure: str | None = None
         self._closing = False
         self._seal: Seal | None = None
 
@@ -167,11 +169,13 @@ class SessionRecorder:
                     self._folder_dirty = False
                     os.fsync(self._shared.folder_fd)
         except OSError as error:
+            # What the system could not bring to the disk it forgets: no later sync makes it good.
+            self._sync_failure = reason_of(error)
             self._shared.health.fail(error)
             raise
 
     def close(self, at: float, reason: str) -> Seal:
-        """End all channels and return the seal; idempotent.
+        """End all channels, bring all to the disk, return the seal; idempotent.
 
         Never raises for the disk: when an end could not be written the seal's `failure` says why,
         and `verify` will say INCOMPLETE.
@@ -185,14 +189,14 @@ class SessionRecorder:
                 channel.close(at, reason)
             except (OSError, RecordingError) as error:
                 failure = reason_of(error)
+        with suppress(OSError):
+            self.sync()
+        for channel in self._channels.values():
+            for file in channel.files:
+                file.close()
         with self._folder_lock:
-            self._seal = self._sealed(failure)
-            try:
-                os.fsync(self._shared.folder_fd)
-            except OSError as error:
-                self._shared.health.fail(error)
-            finally:
-                os.close(self._shared.folder_fd)
+            os.close(self._shared.folder_fd)
+            self._seal = self._sealed(failure or self._sync_failure)
         return self._seal
 
     def _open(self) -> list[ChannelRecorder]:

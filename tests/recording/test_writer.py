@@ -113,6 +113,44 @@ def test_sync_may_run_beside_and_after_everything(tmp_path: Path) -> None:
     assert recorder.failure is None
 
 
+def test_a_closed_channel_costs_no_descriptor_after_the_next_sync(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/dev/fd"))
+
+    recorder = make_recorder(tmp_path)
+    before = descriptors()
+    for number in range(1, 6):
+        channel = open_exec(recorder, number)
+        channel.output(1, b"\0" * 5000)
+        channel.close(2)
+    recorder.sync()
+    after = descriptors()
+    recorder.close(3, "done")
+
+    assert after == before
+    assert descriptors() == before - 1
+
+
+@pytest.mark.fault
+def test_a_disk_that_refuses_to_sync_stops_the_recorder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = make_recorder(tmp_path)
+    channel = open_shell(recorder)
+    monkeypatch.setattr(f"{OS_WRITE.removesuffix('write')}fdatasync", _refuse)
+
+    with pytest.raises(OSError):
+        recorder.sync()
+    with pytest.raises(RecordingError, match="Input/output error"):
+        channel.output(1, b"x")
+    monkeypatch.undo()
+    assert recorder.close(2, "done").failure == "Input/output error"
+
+
+def _refuse(descriptor: int) -> None:
+    raise OSError(5, "Input/output error")
+
+
 Writer = Callable[[int, bytes], int]
 
 
