@@ -14,6 +14,8 @@ from psm_console.domain.inventory import (
     KeyFile,
     Role,
 )
+from psm_console.domain.names import NAME_RULE, is_name
+from psm_console.domain.text import visible
 
 from .errors import Usage
 
@@ -35,8 +37,10 @@ def with_local(declared: Inventory, current: Inventory) -> Inventory:
 
 def check_inventory(inventory: Inventory) -> None:
     """Raise Usage, naming the path, where one part does not fit another."""
+    _check_names(inventory)
     for identity in inventory.identities.values():
         _check_owner(identity, inventory)
+    _check_host_keys(inventory)
     _check_keys(inventory)
     _check_grants(inventory)
 
@@ -56,6 +60,37 @@ def check_credentials(inventory: Inventory, current: Inventory) -> None:
             kind = "key_file" if isinstance(account.credential, KeyFile) else "password_file"
             at = f"targets.{account.ref.target}.accounts.{account.ref.account}.credential.{kind}"
             _fail(at, str(error))
+
+
+def _check_names(inventory: Inventory) -> None:
+    """What comes one entry at a time has passed no file's reader."""
+    for at, names in (("identities", inventory.identities), ("targets", inventory.targets)):
+        for name in names:
+            if not is_name(name):
+                _fail(at, f"'{visible(name, 80)}' is not a name; names are {NAME_RULE}")
+    for ref in inventory.accounts:
+        at = f"targets.{visible(ref.target, 80)}"
+        if ref.target not in inventory.targets:
+            _fail(at, "is missing, and has accounts")
+        if not is_name(ref.account):
+            shown = visible(ref.account, 80)
+            _fail(f"{at}.accounts", f"'{shown}' is not a name; names are {NAME_RULE}")
+
+
+def _check_host_keys(inventory: Inventory) -> None:
+    for target in inventory.targets.values():
+        at = f"targets.{target.name}.host_keys"
+        if not target.host_keys:
+            _fail(at, "at least one is needed; a host that may show any key may be anybody")
+        for place, line in enumerate(target.host_keys):
+            _blob(line, f"{at}[{place}]")
+
+
+def _blob(line: str, at: str) -> bytes:
+    try:
+        return parse_public_key(line).blob
+    except CredentialError as error:
+        _fail(at, str(error))
 
 
 def _check_owner(identity: Identity, inventory: Inventory) -> None:
@@ -78,7 +113,7 @@ def _check_keys(inventory: Inventory) -> None:
     for identity in inventory.identities.values():
         for place, line in enumerate(identity.keys):
             at = f"identities.{identity.name}.keys[{place}]"
-            first = owners.setdefault(parse_public_key(line).blob, at)
+            first = owners.setdefault(_blob(line, at), at)
             if first != at:
                 _fail(at, f"is the same key as {first}; a key proves one identity, once")
 

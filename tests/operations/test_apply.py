@@ -20,12 +20,14 @@ from psm_console.domain.inventory import (
     KeyFile,
     PasswordFile,
     Role,
+    Target,
 )
 from psm_console.domain.names import AccountRef, GrantId
 from psm_console.domain.session import Outcome, SessionState, Verb
 from psm_console.operations import (
     Applied,
     Denied,
+    Failed,
     NotFound,
     Usage,
     add_account,
@@ -38,7 +40,7 @@ from psm_console.operations import (
     remove_identity,
     remove_target,
 )
-from psm_console.store import Bell
+from psm_console.store import Bell, StoreError
 from tests.store.factories import NOON
 
 from .office import GRANT, ROOT, Office
@@ -173,6 +175,32 @@ def _other_key(place: Office) -> str:
         ),
         (
             lambda one: replace(
+                one, identities={**one.identities, "../x\x1b": Identity("../x\x1b", frozenset())}
+            ),
+            "identities: '../x\\x1b' is not a name; names are 1 to 64 of",
+        ),
+        (
+            lambda one: replace(
+                one, identities={**one.identities, "bo": Identity("bo", frozenset(), ("x",))}
+            ),
+            "identities.bo.keys[0]: expected a public key line",
+        ),
+        (
+            lambda one: replace(
+                one, targets={**one.targets, "x": Target("x", "h", 22, ("ssh-dss AAAA",))}
+            ),
+            "targets.x.host_keys[0]: DSA keys are too weak",
+        ),
+        (
+            lambda one: replace(one, targets={**one.targets, "x": Target("x", "h", 22, ())}),
+            "targets.x.host_keys: at least one is needed",
+        ),
+        (
+            lambda one: replace(one, targets={}),
+            "targets.db1: is missing, and has accounts",
+        ),
+        (
+            lambda one: replace(
                 one, accounts={**one.accounts, ROOT: Account(ROOT, KeyFile("/none/key"))}
             ),
             "targets.db1.accounts.root.credential.key_file: /none/key can not be used",
@@ -264,6 +292,23 @@ class TestEnding:
             place.store.directives.get(one.id).outcome is Outcome.PENDING for one in done.ended
         )
         assert place.actions()[-3:] == ["inventory.apply", "session.terminate", "session.terminate"]
+
+    @pytest.mark.fault
+    def test_where_the_order_to_end_can_not_be_given_nothing_is_taken_away(
+        self, place: Office, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place.begin()
+        before = place.store.inventory.load()
+
+        def fail(*_: object) -> None:
+            raise StoreError("the disk is full")
+
+        monkeypatch.setattr(place.store.directives, "add", fail)
+        with pytest.raises(Failed, match="full"):
+            remove_identity(place.store, place.who("admin"), "ana", place.now)
+
+        assert place.store.inventory.load() == before
+        assert "inventory.apply" not in place.actions()
 
     def test_sessions_that_are_over_or_stand_elsewhere_are_left_alone(self, place: Office) -> None:
         bo_key = _other_key(place)
