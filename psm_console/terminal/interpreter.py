@@ -9,7 +9,7 @@ from __future__ import annotations
 from psm_console.terminal.flood import FLOOD_LENGTH
 from psm_console.terminal.looks import Selection
 from psm_console.terminal.rows import SHARED
-from psm_console.terminal.tokens import Tokens
+from psm_console.terminal.tokens import Pair, Tokens
 from psm_console.terminal.vocabulary import Position, Repetition, Vocabulary
 from psm_console.terminal.widths import is_narrow
 
@@ -49,16 +49,15 @@ class Interpreter(Vocabulary):
         self.work += len(text) // 4
         plain = len(text) >= FLOOD_LENGTH and "\x1b" not in text and self._tokens.between
         if not (plain and self._take_flood(text)):
-            self._run(self._tokens.split(text))
+            self._run(*self._tokens.split(text))
 
-    def _run(self, parts: list[str]) -> None:
+    def _run(self, pairs: list[Pair], tail: str) -> None:
         """Perform text and controls in turn."""
-        self.work += len(parts) * 6
+        self.work += len(pairs) * 12
         learned, cursor, columns = self._memo.get, self.cursor, self.columns
         changed, last_y = self._dirty.add, -1
-        tail, carried = parts.pop(), self._last_text
-        each = iter(parts)
-        for text, token in zip(each, each, strict=True):
+        carried = self._last_text
+        for text, token in pairs:
             if text:
                 x = cursor.x
                 end = x + len(text)

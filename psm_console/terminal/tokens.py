@@ -28,10 +28,10 @@ _OSC = f"(?:{_ESCAPE}\\]|\x9d)[^\x07\x18\x1a\x1b\x9c]*"
 _STRING = f"(?:{_ESCAPE}[PX^_]|[\x90\x98\x9e\x9f])[^\x18\x1a\x1b\x9c]*"
 _ESCAPED = f"\x1b[{_INSIDE} -/]{{0,8}}"
 
-_token = re.compile(
-    "((?=[\x00-\x1f\x7f-\x9f])(?:"
-    "(?:\x1b\\[[0-9;]*m)+"
-    "|\x1b\\[[0-?]*[ -/]*[@-~]"
+_pairs = re.compile(
+    "([^\x00-\x1f\x7f-\x9f]*+)("
+    "\x1b\\[[0-9;]*+(?:m(?:\x1b\\[[0-9;]*+m)*+|[@-~])"
+    "|\x1b\\[[0-?]*+[ -/]*+[@-~]"
     "|\r\n|\n+|\r+|\x08+|\t+|[\x00\x07\x7f]+"
     "|(?:\x1bc)+"
     f"|{_CSI}[@-~\x18\x1a]?"
@@ -39,12 +39,15 @@ _token = re.compile(
     f"|{_STRING}[\x18\x1a\x9c]?"
     f"|{_ESCAPED}[0-~\x18\x1a]?"
     "|[\x00-\x1f\x7f-\x9f]"
-    "))"
-)
-"""One group, so that `split` gives text, control, text, …, text; every control is one match.
+    "|\\Z)"
+).findall
+"""Text and the control behind it, the last ones empty; every control is one match.
 
-Several SGR in a row are one match too. The look-ahead lets text pass three times as fast.
+Several SGR in a row are one match too, because most programs send them so.
 """
+
+Pair = tuple[str, str]
+"""Text, which may be empty, and the control behind it."""
 
 _unfinished_csi = re.compile(_CSI).fullmatch
 _unfinished_osc = re.compile(f"(?:{_ESCAPE}\\]|\x9d)([^\x07\x18\x1a\x1b\x9c]*)").fullmatch
@@ -117,27 +120,33 @@ class Tokens:
         """The characters that are complete now."""
         return self._decoder.decode(data)
 
-    def split(self, text: str) -> list[str]:
-        """Text and controls in turn: an odd number, the last one text. Both may be empty."""
-        if self._inside:
-            before, text = self._leave(text)
-            if not text:
-                return before
-            return before[:-1] + self._split(text)
-        return self._split(text)
+    def split(self, text: str) -> tuple[list[Pair], str]:
+        """Pairs of text and control, and the text behind the last control."""
+        if not self._inside:
+            return self._split(text)
+        before, text = self._leave(text)
+        pairs, tail = self._split(text)
+        return before + pairs, tail
 
-    def _split(self, text: str) -> list[str]:
+    def _split(self, text: str) -> tuple[list[Pair], str]:
         if self._unfinished:
             text = self._unfinished + text
             self._unfinished = ""
-        parts = _token.split(text)
-        if not parts[-1] and len(parts) > 1 and parts[-2] >= "\x1b":
-            self._keep_unfinished(parts)
-        return parts
+        pairs = _pairs(text)
+        pairs.pop()
+        if not pairs:
+            return pairs, ""
+        tail, control = pairs[-1]
+        if not control:
+            pairs.pop()
+            return pairs, tail
+        if control >= "\x1b" and self._keep_unfinished(control):
+            pairs.pop()
+            return pairs, tail
+        return pairs, ""
 
-    def _keep_unfinished(self, parts: list[str]) -> None:
-        """Take an unfinished sequence off the end of the parts."""
-        token = parts[-2]
+    def _keep_unfinished(self, token: str) -> bool:
+        """Whether the token at the end of a chunk is unfinished; if so it is kept."""
         if found := _unfinished_osc(token):
             self._inside, self._collected = Inside.OSC, found[1][:STRING_LIMIT]
         elif _unfinished_string(token):
@@ -150,30 +159,27 @@ class Tokens:
         elif _unfinished_escape(token):
             self._unfinished = token
         else:
-            return
-        del parts[-2:]
+            return False
+        return True
 
-    def _leave(self, text: str) -> tuple[list[str], str]:
-        """The parts that end what the stream is inside of, and the text behind it."""
+    def _leave(self, text: str) -> tuple[list[Pair], str]:
+        """What ends that which the stream is inside of, and the text behind it."""
         if self._inside is Inside.LONG_CSI:
             rest = _csi_rest(text)
             end = rest.end() if rest else 0
             if end == len(text) and not (rest and rest[1]):
-                return [""], ""
+                return [], ""
             self._inside = Inside.NOTHING
-            return ["", _NOTHING, ""], text[end:]
-        search = _osc_end if self._inside is Inside.OSC else _string_end
-        found = search(text)
-        end = found.start() if found else len(text)
+            return [("", _NOTHING)], text[end:]
         is_command = self._inside is Inside.OSC
+        found = (_osc_end if is_command else _string_end)(text)
+        end = found.start() if found else len(text)
         if is_command:
             self._collected += text[: min(end, STRING_LIMIT - len(self._collected))]
         if not found:
-            return [""], ""
+            return [], ""
         self._inside = Inside.NOTHING
-        command, self._collected = f"\x1b]{self._collected}", ""
+        command, self._collected = f"\x1b]{self._collected}\x07", ""
         terminator = found[0]
-        behind = text[end if terminator == "\x1b" else end + 1 :]
-        if is_command and terminator not in "\x18\x1a":
-            return ["", f"{command}\x07", ""], behind
-        return ["", _NOTHING, ""], behind
+        token = command if is_command and terminator not in "\x18\x1a" else _NOTHING
+        return [("", token)], text[end if terminator == "\x1b" else end + 1 :]
