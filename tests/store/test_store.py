@@ -326,3 +326,28 @@ class TestTransactions:
 
             assert len(other.sessions.list()) == 1
             assert other.data_version() != before
+
+
+@pytest.mark.fault
+def test_a_copy_on_a_medium_that_can_not_be_written_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with make_store(tmp_path) as store:
+        store.sessions.begin(make_session())
+        home = store.home
+    real = connection._open
+
+    class Unopenable(sqlite3.Connection):
+        def execute(self, *_: object) -> sqlite3.Cursor:
+            raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(
+        connection,
+        "_open",
+        lambda uri: real(uri) if "immutable" in uri else Unopenable(":memory:"),
+    )
+
+    with Store.open(home, read_only=True) as copy:
+        assert [one.id for one in copy.sessions.list(live_only=False)] == ["s-7100"]
+    with pytest.raises(StoreError, match="can not be opened"):
+        Store.open(home)
