@@ -59,6 +59,7 @@ class ConsoleApp(App[int]):
         *,
         read_only: bool = False,
         link: Link | None = None,
+        invitation: str = "",
         environ: Mapping[str, str] | None = None,
         theme_places: Sequence[Path] | None = None,
     ) -> None:
@@ -71,6 +72,7 @@ class ConsoleApp(App[int]):
         self._theme_stamps = stamps(self._theme_folders)
         self._themes = ThemeSet({}, ())
         self.place = Workplace(Desk(home, actor, read_only=read_only), actor, read_only)
+        self.place.invitation = visible(invitation, 100)
         self._link = link
         self._take_themes()
 

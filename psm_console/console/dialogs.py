@@ -82,15 +82,26 @@ class AskDialog(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Put the focus where Enter does nothing."""
-        self.query_one("#cancel").focus()
+        self.set_focus(self.query_one("#cancel"))
 
     def on_key(self, event: events.Key) -> None:
-        """Send what is typed while a button has the focus to the reason, where it belongs."""
-        if isinstance(self.focused, Button) and event.is_printable and event.character != " ":
-            field = self.query_one("#reason", Input)
-            field.focus(scroll_visible=True)
-            field.insert_text_at_cursor(event.character or "")
+        """Take what no field took: what is typed on a button belongs to the reason.
+
+        Keys that come in one burst are all on their way to the button before the focus can move.
+        """
+        if event.is_printable and event.character:
+            self._take(event.character)
             event.stop()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take what was pasted on a button, its first line."""
+        self._take(event.text.splitlines()[0] if event.text else "")
+
+    def _take(self, text: str) -> None:
+        field = self.query_one("#reason", Input)
+        if isinstance(self.focused, Button):
+            self.set_focus(field)
+        field.insert_text_at_cursor(text if field.value else text.lstrip())
 
     @on(Input.Submitted)
     def _next_field(self, event: Input.Submitted) -> None:
@@ -98,7 +109,7 @@ class AskDialog(ModalScreen[str | None]):
         if fault is None:
             self.dismiss(self._reason())
         elif event.input.id == "reason" and self._reason() and self.question.typed:
-            self.query_one("#typed").focus()
+            self.set_focus(self.query_one("#typed"))
         else:
             self._say(fault)
 

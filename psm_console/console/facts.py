@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from textual.content import Content
-from textual.widgets import Static
 
 from psm_console.domain.session import (
     Channel,
@@ -21,6 +20,7 @@ from psm_console.domain.session import (
 from psm_console.domain.text import visible
 
 from . import figures, glyphs
+from .notice import Notice
 
 Fact = tuple[str, str, str]
 """Label, value, and the token of the value's colour."""
@@ -61,7 +61,6 @@ def state_line(session: Session) -> str:
 
 def session_facts(session: Session, now: datetime) -> list[Fact]:
     """Return who, where, why and since when, the most telling first; empty ones are left out."""
-    since = figures.age(((session.ended_at or now) - session.started_at).total_seconds())
     rows = [
         ("Look", session.attention or "", "attention"),
         ("Operator", session.operator, "text-strong"),
@@ -70,7 +69,7 @@ def session_facts(session: Session, now: datetime) -> list[Fact]:
         ("Ticket", session.ticket or "", "foreground"),
         ("Request", session.request or "", "foreground"),
         ("From", session.client, "foreground"),
-        ("Since", f"{figures.day(session.started_at)} ({since})", "foreground"),
+        ("Since", figures.day(session.started_at), "foreground"),
         ("Watching", ", ".join(session.watchers), "key"),
         ("Paused", _paused(session, now), "state-paused"),
         ("Traffic", traffic(session), "foreground"),
@@ -110,7 +109,7 @@ def fact_lines(facts: Iterable[Fact], width: int) -> Content:
     return Content("\n").join(lines)
 
 
-class FactPanel(Static):
+class FactPanel(Notice):
     """Facts in a box, wrapped to its width."""
 
     def __init__(self, title: str, *, id: str) -> None:
@@ -130,7 +129,7 @@ class FactPanel(Static):
         self._write()
 
     def _write(self) -> None:
-        self.update(fact_lines(self._facts, self.size.width))
+        self.say(fact_lines(self._facts, self.size.width))
 
 
 def order_title(directive: Directive) -> tuple[str, str]:

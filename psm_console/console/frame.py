@@ -19,6 +19,8 @@ class SessionFrame(Vertical):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.view = TerminalView()
+        self._marked = ("", "")
+        self._crop_told = ""
 
     def compose(self) -> ComposeResult:
         """Hold the terminal."""
@@ -26,6 +28,9 @@ class SessionFrame(Vertical):
 
     def mark(self, standing: str, title: str) -> None:
         """Colour the frame for a standing (`live`, `paused`, `lost`, or none) and name it."""
+        if (standing, title) == self._marked:
+            return
+        self._marked = (standing, title)
         for name in ("live", "paused", "lost"):
             self.set_class(name == standing, f"-{name}")
         self.border_title = Content(title)
@@ -33,9 +38,6 @@ class SessionFrame(Vertical):
     def tell_crop(self) -> None:
         """Say how large the terminal is and which part of it is shown."""
         shape, crop = self.view.shape, self.view.crop
-        if not shape.width:
-            self.border_subtitle = None
-            return
         text = f"{shape.width}{glyphs.TIMES}{shape.height}"
         if self.view.cut:
             dash = glyphs.DASH
@@ -44,7 +46,9 @@ class SessionFrame(Vertical):
                 f" rows {crop.y + 1}{dash}{crop.bottom}"
             )
             text += "" if self.view.following else f" {glyphs.SEPARATOR} held, 0 follows"
-        self.border_subtitle = Content(text)
+        if text != self._crop_told:
+            self._crop_told = text
+            self.border_subtitle = Content(text)
 
     def on_terminal_view_resized(self, event: TerminalView.Resized) -> None:
         """Fit around the terminal's new size."""

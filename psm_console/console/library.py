@@ -36,6 +36,7 @@ class LibraryScreen(ListRoom):
     mode = "library"
     orders = tuple(ORDERS)
     placeholder = "words, operator:ana target:db1 since:2026-11-01 until:2026-11"
+    parts = ("#filter", "#empty")
     scopes = (Scope.LIBRARY, Scope.LIST)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*scopes)
 
@@ -71,7 +72,8 @@ class LibraryScreen(ListRoom):
             self._fault = str(error)
         else:
             self.place.recordings = len(self._known)
-        self.show_rows()
+        if self.laid_out:
+            self.show_rows()
         self.tell_chrome()
 
     def show_rows(self) -> None:

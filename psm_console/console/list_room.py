@@ -7,8 +7,9 @@ from typing import Any
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
+from .notice import Notice
 from .room import Room
 from .virtual_list import VirtualList
 from .workplace import Workplace
@@ -29,7 +30,7 @@ class ListRoom(Room):
     def list_parts(self) -> ComposeResult:
         """Yield the list, what stands there when it is empty, and the filter."""
         yield self.rows
-        yield Static(id="empty")
+        yield Notice(id="empty")
         yield Input(id="filter", placeholder=self.placeholder, compact=True)
 
     def on_mount(self) -> None:
@@ -52,9 +53,9 @@ class ListRoom(Room):
 
     def tell_empty(self, sentence: str) -> None:
         """Say why there is nothing, in place of the rows."""
-        empty = self.query_one("#empty", Static)
+        empty = self.query_one("#empty", Notice)
         empty.display = not self.rows.rows
-        empty.update(Content(sentence))
+        empty.say(Content(sentence))
 
     def go_back(self) -> None:
         """Clear the filter."""

@@ -11,7 +11,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Static
 
 from psm_console.domain.session import Session
 from psm_console.domain.text import visible
@@ -23,6 +22,7 @@ from . import figures, glyphs
 from .acts import bindings
 from .facts import FactPanel, session_facts, state_line
 from .list_room import ListRoom
+from .notice import Notice
 from .orders import Orders
 from .pane import SessionPane, channel_to_watch
 from .room import WIDE
@@ -47,6 +47,7 @@ class LiveScreen(Orders, ListRoom):
     mode = "live"
     orders = tuple(ORDERS)
     placeholder = "words that must occur, !word must not"
+    parts = ("#filter", "#empty", "#facts", "#summary")
     scopes = (Scope.LIVE, Scope.ORDER, Scope.LIST)
     BINDINGS: ClassVar[list[BindingType]] = bindings(*scopes)
 
@@ -65,7 +66,7 @@ class LiveScreen(Orders, ListRoom):
             with Vertical(id="right"):
                 yield self._pane
                 yield FactPanel("Who and why", id="facts")
-        yield Static(id="summary")
+        yield Notice(id="summary")
 
     def on_mount(self) -> None:
         """Start to tick."""
@@ -111,16 +112,16 @@ class LiveScreen(Orders, ListRoom):
 
     def _tell_facts(self) -> None:
         session = self.sessions.current
-        facts, summary = self.query_one(FactPanel), self.query_one("#summary", Static)
+        facts, summary = self.query_one(FactPanel), self.query_one("#summary", Notice)
         self._pane.display = session is not None
         if session is None:
             facts.tell(())
-            summary.update(Content(""))
+            summary.say(Content(""))
             return
         rows = session_facts(session, figures.now())
         facts.tell([("State", state_line(session), f"state-{session.state}"), *rows])
         pieces = [state_line(session), *(value for label, value, _ in rows if label in _BRIEF)]
-        summary.update(Content(f" {glyphs.SEPARATOR} ".join(pieces)))
+        summary.say(Content(f" {glyphs.SEPARATOR} ".join(pieces)))
 
     def _tick(self) -> None:
         if self.is_current:

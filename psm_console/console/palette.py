@@ -40,7 +40,8 @@ class Acts(Provider):
                     yield act
 
     async def _run(self, act: Act) -> None:
-        await self.screen.run_action(act.method)
+        here = hasattr(self.screen, "action_" + act.method.partition("(")[0])
+        await self.app.run_action(act.method, self.screen if here else self.app)
 
 
 def _name(act: Act) -> str:

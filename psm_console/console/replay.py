@@ -12,7 +12,6 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from psm_console.domain.text import visible
@@ -25,6 +24,7 @@ from . import figures, glyphs
 from .acts import bindings
 from .facts import FactPanel
 from .frame import SessionFrame
+from .notice import Notice
 from .playback import Playback
 from .player import Picture, Player, Reel, Wish
 from .recording_facts import marker_lines, recording_facts
@@ -40,6 +40,7 @@ class ReplayScreen(Room):
 
     mode = "library"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.REPLAY)
+    parts = ("#who", "#markers", "#facts")
     scopes = (Scope.REPLAY,)
 
     class Opening(Message):
@@ -76,7 +77,7 @@ class ReplayScreen(Room):
         self._start = at
         self._info: RecordingInfo | None = None
         self._reel: Reel | None = None
-        self._frame = SessionFrame(id="frame")
+        self.frame = SessionFrame(id="frame")
         self._bar = ScrubBar(id="bar")
         self._player: Player | None = None
         self._fault: str | None = None
@@ -87,12 +88,12 @@ class ReplayScreen(Room):
 
     def body(self) -> ComposeResult:
         """Who above; the screen, markers beside it; the bar below."""
-        yield Static(id="who")
+        yield Notice(id="who")
         with Horizontal(id="body"):
             with Vertical(id="left"):
-                yield self._frame
+                yield self.frame
             with Vertical(id="right"):
-                yield Static(id="markers")
+                yield Notice(id="markers")
                 yield FactPanel("Who and why", id="facts")
         yield self._bar
 
@@ -156,6 +157,8 @@ class ReplayScreen(Room):
         self._fault = event.fault
         reel = self._reel = event.reel
         if reel is not None:
+            title = f"Markers {glyphs.SEPARATOR} {len(reel.markers)}"
+            self.query_one("#markers", Notice).border_title = Content(title)
             self.playback = Playback(
                 reel.duration, reel.idle, [marker.at for marker in reel.markers]
             )
@@ -169,7 +172,7 @@ class ReplayScreen(Room):
         player, picture = self._player, event.picture
         if player is None:
             return
-        view = self._frame.view
+        view = self.frame.view
         if view.watched is not picture.screen:
             view.show(picture.screen, player.lock)
         view.collect()
@@ -203,20 +206,19 @@ class ReplayScreen(Room):
         if info is not None:
             operator = visible(info.session.operator, 24)
             who = f"{operator} {glyphs.ARROW} {visible(str(info.session.account), 40)}"
-            self._frame.mark("", who)
+            self.frame.mark("", who)
             self.query_one(FactPanel).tell(recording_facts(info, self._verdict))
         if reel is not None:
             self._tell_markers(reel)
 
     def _tell_markers(self, reel: Reel) -> None:
-        panel = self.query_one("#markers", Static)
-        panel.border_title = Content(f"Markers {glyphs.SEPARATOR} {len(reel.markers)}")
-        panel.update(marker_lines(reel.markers, self.playback.at, max(panel.size.height - 2, 6)))
+        panel = self.query_one("#markers", Notice)
+        panel.say(marker_lines(reel.markers, self.playback.at, max(panel.size.height - 2, 6)))
 
     def _tell_time(self) -> None:
         if not self.laid_out:
             return
-        self.query_one("#who", Static).update(Content("\n").join([self._clock(), self._about()]))
+        self.query_one("#who", Notice).say(Content("\n").join([self._clock(), self._about()]))
         if self._reel is not None:
             self._tell_markers(self._reel)
 
@@ -337,11 +339,11 @@ class ReplayScreen(Room):
 
     def action_replay_pan(self, right: int, down: int) -> None:
         """Move the crop."""
-        self._frame.view.pan(right, down)
+        self.frame.view.pan(right, down)
 
     def action_replay_follow(self) -> None:
         """Let the crop follow the cursor again."""
-        self._frame.view.follow()
+        self.frame.view.follow()
 
     def action_replay_maximise(self) -> None:
         """Give the screen all the room, or give it back."""

@@ -14,12 +14,14 @@ from textual.widgets import Footer, Static
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
 
+from .notice import Notice
 from .top_bar import TopBar
 from .workplace import Workplace
 
 SMALLEST = (80, 24)
 WIDE = 110
 """Columns from which on there is room for something beside the list."""
+VAST = 170
 
 
 class Room(Screen[None]):
@@ -27,6 +29,8 @@ class Room(Screen[None]):
 
     mode = ""
     """Which tab is lit."""
+    parts: tuple[str, ...] = ()
+    """The parts that must be there before anything can be told."""
     scopes: tuple[Scope, ...] = ()
     """Which acts work here, beside those that work anywhere."""
 
@@ -37,7 +41,7 @@ class Room(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out top line, banner, body and footer."""
         yield TopBar(self.mode)
-        yield Static(id="banner", classes="-hidden")
+        yield Notice(id="banner", classes="-hidden")
         yield from self.body()
         yield Static(id="too-small")
         yield Footer(compact=True, show_command_palette=False)
@@ -56,6 +60,7 @@ class Room(Screen[None]):
         small = width < SMALLEST[0] or height < SMALLEST[1]
         self.set_class(small, "-too-small")
         self.set_class(width < WIDE, "-narrow")
+        self.set_class(width >= VAST, "-vast")
         if small:
             self.query_one("#too-small", Static).update(
                 Content(
@@ -76,14 +81,14 @@ class Room(Screen[None]):
         for bar in self.query(TopBar):
             bar.show(self.place.tabs(), self.place.standing())
         fault = self.place.fault()
-        for banner in self.query("#banner").results(Static):
+        for banner in self.query("#banner").results(Notice):
             banner.set_class(fault is None, "-hidden")
-            banner.update(Content(visible(fault or "")))
+            banner.say(Content(visible(fault or "")))
 
     @property
     def laid_out(self) -> bool:
         """Whether the parts are there: not before the first layout, and no more when closing."""
-        return bool(self.query("#body")) and bool(self.query("#too-small"))
+        return all(self.query(part) for part in self.parts)
 
     def overview_changed(self) -> None:
         """Take what is newly known of live sessions; called on a tick, only when it changed."""

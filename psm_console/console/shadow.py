@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from psm_console.domain.session import Channel, Directive, Session, SessionState
 from psm_console.domain.text import visible
@@ -20,6 +19,7 @@ from psm_console.operations.sessions import Watch
 from . import figures, glyphs
 from .acts import bindings
 from .facts import FactPanel, channel_line, order_lines, session_facts, state_line
+from .notice import Notice
 from .orders import Orders
 from .pane import SessionPane, channel_to_watch
 from .workplace import Workplace
@@ -33,6 +33,7 @@ class ShadowScreen(Orders):
 
     mode = "live"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Scope.SHADOW, Scope.ORDER)
+    parts = ("#who", "#orders", "#facts")
     scopes = (Scope.SHADOW, Scope.ORDER)
 
     def __init__(self, place: Workplace, session_id: str) -> None:
@@ -46,12 +47,12 @@ class ShadowScreen(Orders):
 
     def body(self) -> ComposeResult:
         """Who above; the screen; facts and orders at the right where there is room."""
-        yield Static(id="who")
+        yield Notice(id="who")
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield self.pane
             with VerticalScroll(id="right", can_focus=False):
-                yield Static(id="orders")
+                yield Notice(id="orders")
                 yield FactPanel("Who and why", id="facts")
 
     def on_mount(self) -> None:
@@ -134,12 +135,12 @@ class ShadowScreen(Orders):
             return
         self.tell_chrome()
         now = figures.now()
-        self.query_one("#who", Static).update(self._who(session))
+        self.query_one("#who", Notice).say(self._who(session))
         facts = [*session_facts(session, now), *self._channels(session)]
         self.query_one(FactPanel).tell(facts)
         newest = sorted(self._orders.values(), key=lambda each: each.requested_at, reverse=True)
         orders = Content("\n\n").join([order_lines(each) for each in newest[:4]])
-        self.query_one("#orders", Static).update(orders)
+        self.query_one("#orders", Notice).say(orders)
         self.query_one("#orders").display = bool(newest)
 
     def _who(self, session: Session) -> Content:

@@ -14,7 +14,9 @@ from .app import ConsoleApp
 from .link import Link
 
 
-def start(home: Home, actor: Identity, *, read_only: bool, link: str | None) -> int:
+def start(
+    home: Home, actor: Identity, *, read_only: bool, link: str | None, invitation: str = ""
+) -> int:
     """Check terminal and link, run the application, return its exit code."""
     parsed = None
     if link is not None:
@@ -31,6 +33,6 @@ def start(home: Home, actor: Identity, *, read_only: bool, link: str | None) -> 
             f"the terminal says TERM={term or '(nothing)'} and can not be drawn on; set TERM to "
             "what it is, for example xterm-256color, or use psm session ls"
         )
-    app = ConsoleApp(home, actor, read_only=read_only, link=parsed)
+    app = ConsoleApp(home, actor, read_only=read_only, link=parsed, invitation=invitation)
     app.run()
     return app.return_value if app.return_value is not None else app.return_code or 0

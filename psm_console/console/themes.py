@@ -48,7 +48,7 @@ TOKENS: Mapping[str, str] = {
     "priv-account": "#F9ED68",
     "row-cursor-bg": "#1D2B44",
     "row-cursor-fg": "#FFFFFF",
-    "stale": "#6F7A8D",
+    "stale": "#7D899C",
     "scrub-played": "#86F2F8",
     "scrub-rest": "#5A6B85",
     "scrub-idle": "#5A6B85",

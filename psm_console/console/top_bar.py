@@ -27,6 +27,8 @@ class Standing:
     clock: str = ""
     attention: int = 0
     """How many sessions somebody should look at."""
+    invitation: str = ""
+    """What to type elsewhere to take part; shown where there is room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class TopBar(Widget):
         """Return what stands right, the first to go first."""
         standing, cells = self._standing, []
         quiet = ink.style("text-quiet", "bar-bg")
+        if standing.invitation:
+            cells.append((f" join: {standing.invitation} ", ink.style("key", "bar-bg")))
         if standing.read_only:
             cells.append((" read-only ", ink.style("state-paused", "bar-bg", bold=True)))
         cells.append((f" {standing.who} ", quiet))

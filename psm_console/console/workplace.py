@@ -21,6 +21,8 @@ class Workplace:
     desk: Desk
     actor: Identity
     read_only: bool = False
+    invitation: str = ""
+    """What to type elsewhere to take part in a demo; made visible."""
     sessions: Sequence[Session] = ()
     recordings: int | None = None
     as_of: datetime | None = None
@@ -56,6 +58,7 @@ class Workplace:
             read_only=self.read_only,
             clock=figures.clock(figures.now()),
             attention=sum(1 for each in self.sessions if each.attention),
+            invitation=self.invitation,
         )
 
     def fault(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -53,8 +53,11 @@ class Console:
         """Wait until `text` is nowhere on the screen."""
         await self._until(lambda: text not in self.text, f"“{text}” gone from the screen", 10.0)
 
-    async def _until(self, condition: object, what: str, within_s: float) -> None:
-        assert callable(condition)
+    async def becomes(self, condition: Callable[[], object], what: str) -> None:
+        """Wait for something that can not be read on the screen."""
+        await self._until(condition, what, 10.0)
+
+    async def _until(self, condition: Callable[[], object], what: str, within_s: float) -> None:
         try:
             await eventually(condition, within_s=within_s, what=what)
         except AssertionError as error:

@@ -6,6 +6,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from tests.console.terminal_child import console_in_a_terminal
 
 NASTY = (
     "ev\x1b]52;c;ZXZpbA==\x07\x1b[31m\x1bP+q544e\x1b\\\x9b31m\x90q\x9c\x1b]0;title\x07"
-    "\u202egnp\u2066\u200b\U000e0041\ufeff[@click=app.leave]x[/] [/oops] \x1b[6n\x1b[c\x85\x08\x7fil"
+    "\u202egnp\u2066\u200b\U000e0041\ufeff[@click=app.leave]x[/] [/oops] "
+    "\x1b[6n\x1b[c\x85\x08\x7fil"
 )
 SCREEN = (
     NASTY.encode()
@@ -66,7 +68,7 @@ def test_the_scan_itself_finds_what_it_should() -> None:
 
 @pytest.mark.attack
 def test_no_screen_of_the_console_lets_a_hostile_byte_through(stage: Stage) -> None:
-    hostile = {
+    hostile: dict[str, Any] = {
         "reason": NASTY,
         "ticket": NASTY,
         "client": NASTY,
