@@ -42,7 +42,7 @@ def test_every_command_and_option_is_documented(words: str) -> None:
     options = {
         option
         for parameter in COMMANDS[words].params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for option in parameter.opts
     }
     assert {option for option in options if option not in CLI} == set()

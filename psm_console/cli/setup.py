@@ -79,9 +79,10 @@ def serve(invocation: Invocation, listen: str, ready_json: bool) -> int:
 
 @click.command()
 @click.option("--read-only", is_flag=True, help="Look, but change nothing.")
+@click.option("--invitation", default="", hidden=True, help="What the top line says; for demo.")
 @click.argument("link", required=False, metavar="[psm://session/ID@T]")
 @click.pass_obj
-def console(invocation: Invocation, read_only: bool, link: str | None) -> int:
+def console(invocation: Invocation, read_only: bool, invitation: str, link: str | None) -> int:
     """Open the console: live sessions, and the library of recordings."""
     if not is_terminal():
         raise click.ClickException("the console needs a terminal; scripts use `psm session ls`")
@@ -89,7 +90,9 @@ def console(invocation: Invocation, read_only: bool, link: str | None) -> int:
         pass
     from psm_console.console import run as run_console
 
-    return run_console(invocation.home, actor, read_only=read_only, link=link)
+    return run_console(
+        invocation.home, actor, read_only=read_only, link=link, invitation=invitation
+    )
 
 
 @click.command()

@@ -151,7 +151,8 @@ def _run(home: Home, work: Path, headless: bool, prepare: Prepare, apply: Apply,
         )
         console = None
         if not headless:
-            console = children.start([*cli, "console"], env=environment, log=None, in_front=True)
+            argv = [*cli, "console", "--invitation", folders.join_command]
+            console = children.start(argv, env=environment, log=None, in_front=True)
         ready = _join(home, folders, world, broker, apply)
         if console is None:
             print(ready.line, flush=True)

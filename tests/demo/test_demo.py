@@ -165,9 +165,9 @@ def test_a_named_home_stays_and_a_used_one_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_console_opens_on_live_sessions_and_hanging_up_ends_everything(tmp_path: Path) -> None:
-    with PtyProcess([*_PSM, "demo"], columns=120, rows=40, env=_environment(tmp_path)) as terminal:
+    with PtyProcess([*_PSM, "demo"], columns=240, rows=40, env=_environment(tmp_path)) as terminal:
         terminal.wait_for("mira", within_s=15)
-        terminal.wait_for("ssh -F ")
+        terminal.wait_for("join: ssh -F ")
         below = descendants(terminal.process.pid)
         assert len(below) > 5
 
