@@ -13,7 +13,6 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +22,8 @@ _SETTLED_NS = 50_000_000
 """A directory's time stamp moves in steps of up to 10 ms: two changes can share one."""
 _LONGEST_ADDRESS = 103
 _SUFFIX = ".bell"
+_Listed = tuple[str, str | None]
+"""A bell's name, and its address where the path is short enough to be one."""
 
 
 class Bell:
@@ -36,7 +37,7 @@ class Bell:
         self._path = home.run / f"{topic}~{os.getpid()}-{secrets.token_hex(2)}{_SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
         try:
-            with _address(home.run, self._path.name) as address:
+            with _address(str(home.run), self._path.name) as address:
                 self._socket.bind(address)
             self._socket.setblocking(False)
             self._path.chmod(0o600)
@@ -86,18 +87,18 @@ class Ringer:
     """Rings the bells of a home; for one thread. Ringing never raises and never blocks."""
 
     def __init__(self, home: Home):
-        self._run = home.run
+        self._run = str(home.run)
         self._socket: socket.socket | None = None
         self._stamp: int | None = None
-        self._bells: dict[str, tuple[str, ...]] = {}
+        self._bells: dict[str, list[_Listed]] = {}
 
     def ring(self, topic: str) -> int:
         """Wake all who listen to `topic`; return how many there are. Unlinks dead bells."""
         try:
-            names = self._names().get(topic, ())
+            bells = self._listed().get(topic, ())
         except OSError:
             return 0
-        return sum(self._ring(name) for name in names)
+        return sum(self._ring(*bell) for bell in bells)
 
     def close(self) -> None:
         """Give back the socket; the next ring opens another."""
@@ -116,32 +117,35 @@ class Ringer:
     ) -> None:
         self.close()
 
-    def _names(self) -> dict[str, tuple[str, ...]]:
+    def _listed(self) -> dict[str, list[_Listed]]:
         """Return the bells by topic, listed again only when the directory has changed."""
-        stamp = self._run.stat().st_mtime_ns
+        stamp = os.stat(self._run).st_mtime_ns
         if stamp != self._stamp:
-            found: dict[str, list[str]] = {}
+            self._bells = {}
             for name in os.listdir(self._run):
                 topic, separator, _ = name.rpartition("~")
                 if separator and name.endswith(_SUFFIX):
-                    found.setdefault(topic, []).append(name)
-            self._bells = {topic: tuple(names) for topic, names in found.items()}
+                    bell = (name, _whole(self._run, name))
+                    self._bells.setdefault(topic, []).append(bell)
             settled = time.time_ns() - stamp > _SETTLED_NS
             self._stamp = stamp if settled else None
         return self._bells
 
-    def _ring(self, name: str) -> bool:
+    def _ring(self, name: str, address: str | None) -> bool:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
             self._socket.setblocking(False)
         try:
+            if address is not None:
+                self._socket.sendto(b"\0", address)
+                return True
             with _address(self._run, name) as address:
                 self._socket.sendto(b"\0", address)
         except BlockingIOError:
             return True  # its queue is full: it has been woken more often than it looked
         except ConnectionRefusedError:
             with contextlib.suppress(OSError):
-                (self._run / name).unlink()
+                os.unlink(f"{self._run}/{name}")
             return False
         except OSError:
             return False
@@ -151,11 +155,16 @@ class Ringer:
 _FLAGS = getattr(socket, "SOCK_CLOEXEC", 0)
 
 
+def _whole(folder: str, name: str) -> str | None:
+    """Return the path as a socket's address, or None when it is too long for one."""
+    whole = f"{folder}/{name}"
+    return whole if len(os.fsencode(whole)) <= _LONGEST_ADDRESS else None
+
+
 @contextlib.contextmanager
-def _address(folder: Path, name: str) -> Iterator[str]:
+def _address(folder: str, name: str) -> Iterator[str]:
     """Give a socket's address; where the path is too long for one, through a descriptor."""
-    whole = str(folder / name)
-    if len(os.fsencode(whole)) <= _LONGEST_ADDRESS:
+    if (whole := _whole(folder, name)) is not None:
         yield whole
         return
     handle = os.open(folder, os.O_DIRECTORY | os.O_CLOEXEC)
