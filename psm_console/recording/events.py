@@ -11,6 +11,10 @@ from psm_console.domain.session import Size
 
 FORMAT = 1
 """Version of what stands under "psm" in a header; a reader refuses a newer one in a sentence."""
+SESSION_FILE = "session.json"
+"""Says who, what, when and why; beside the casts."""
+SESSION_LIMIT = 1 << 20
+"""Longest session.json read, in bytes."""
 LINE_LIMIT = 16 << 20
 """Longest line read, in bytes, without its end."""
 HEADER_LIMIT = 64 << 10

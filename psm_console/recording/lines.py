@@ -8,11 +8,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from .events import Header, instant
-from .signing import Checkpoint
+
+if TYPE_CHECKING:
+    from .signing import Checkpoint
 
 PREFIX = b"# psm "
 BROKEN_LINE_END = b"\n"

@@ -16,12 +16,10 @@ from psm_console.terminal import Screen
 
 from .channel_replay import ChannelReplay
 from .decoding import End
-from .events import Event, Header, RecordingError
+from .events import SESSION_FILE, SESSION_LIMIT, Event, Header, RecordingError
 from .facts import Marker
 from .source import FileBytes
 
-SESSION_FILE = "session.json"
-SESSION_LIMIT = 1 << 20
 _CAST = re.compile(r"([1-9][0-9]{0,8})-[a-z]+\.cast")
 _SECOND = 1_000_000
 

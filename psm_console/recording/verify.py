@@ -18,15 +18,13 @@ import msgspec
 from psm_console.domain.text import visible
 
 from .cast_check import CastCheck, FileVerdict, VerdictWord
-from .events import RecordingError
+from .events import SESSION_FILE, SESSION_LIMIT, RecordingError
 from .signing import TrustedKeys
 from .source import open_regular
-from .writer import SESSION_FILE, SESSION_ID
+from .writer import SESSION_ID
 
 __all__ = ["FileVerdict", "Verdict", "VerdictWord", "verify"]
 
-SESSION_LIMIT = 1 << 20
-"""Longest session.json read, in bytes."""
 FILES_LIMIT = 10_000
 """Files in a folder at most: channels are numbered by us, so more were put there by others."""
 _NAME = re.compile(r"[1-9][0-9]{0,8}-[a-z]+\.cast")

@@ -19,11 +19,10 @@ from psm_console.domain.session import ChannelKind, Session, Size
 
 from . import lines
 from .channel import ChannelRecorder, Opening, Shared
-from .events import FORMAT, RecordingError, instant
+from .events import FORMAT, SESSION_FILE, RecordingError, instant
 from .evidence import EvidenceFile, Health, reason_of
 from .signing import Checkpoint, Signer
 
-SESSION_FILE = "session.json"
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
