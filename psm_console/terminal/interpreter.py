@@ -13,6 +13,8 @@ from psm_console.terminal.tokens import Pair, Tokens
 from psm_console.terminal.vocabulary import Position, Repetition, Vocabulary
 from psm_console.terminal.widths import is_narrow
 
+CHUNK = 65536
+"""Bytes decoded at once."""
 EPOCH = 16384
 """Characters after which the credit for expensive operations is refilled."""
 CREDIT = 8192
@@ -35,14 +37,20 @@ class Interpreter(Vocabulary):
 
     def feed(self, data: bytes) -> None:
         """Show what a terminal shows after these bytes. Any bytes, cut anywhere; never raises."""
-        text = self._tokens.decode(data)
-        while len(text) >= self._epoch_left:
-            piece, text = text[: self._epoch_left], text[self._epoch_left :]
-            self._take(piece)
+        for at in range(0, len(data), CHUNK):
+            self._take_chunk(self._tokens.decode(data[at : at + CHUNK]))
+
+    def _take_chunk(self, text: str) -> None:
+        """Show decoded text, cut where the credit is refilled."""
+        at = 0
+        while len(text) - at >= self._epoch_left:
+            end = at + self._epoch_left
+            self._take(text[at:end])
             self._credit, self._epoch_left = CREDIT, EPOCH
-        if text:
-            self._epoch_left -= len(text)
-            self._take(text)
+            at = end
+        if at < len(text):
+            self._epoch_left -= len(text) - at
+            self._take(text[at:])
 
     def _take(self, text: str) -> None:
         """Show decoded text that belongs to one epoch."""

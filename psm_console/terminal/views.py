@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from itertools import compress, groupby, pairwise
-from operator import is_not, itemgetter
+from itertools import compress, groupby
+from operator import eq, is_not, itemgetter
 
 from psm_console.terminal import private_modes as private
 from psm_console.terminal.attributes import Attributes
@@ -76,18 +76,22 @@ def _is_drawn(mark: str) -> bool:
 def _runs(row: Row) -> list[Run]:
     looks = row.looks
     first = looks[0]
-    if looks.count(first) == len(looks):
+    if looks[-1] is first and looks.count(first) == len(looks):
         return [("".join(row.text), first)]
     starts = [0, *compress(range(1, len(looks)), map(is_not, looks, looks[1:]))]
     ends = [*starts[1:], len(looks)]
-    text: list[str] | str = row.text if row.care else "".join(row.text)
-    runs = [("".join(text[a:b]), looks[a]) for a, b in zip(starts, ends, strict=True)]
-    return _merged(runs)
+    if row.care:
+        texts = ["".join(row.text[a:b]) for a, b in zip(starts, ends, strict=True)]
+    else:
+        line = "".join(row.text)
+        texts = [line[a:b] for a, b in zip(starts, ends, strict=True)]
+    return _merged(texts, [looks[at] for at in starts])
 
 
-def _merged(runs: list[Run]) -> list[Run]:
-    """The runs, with neighbours joined whose looks are equal without being the same object."""
-    if not any(a[1] == b[1] for a, b in pairwise(runs)):
+def _merged(texts: list[str], looks: list[Attributes]) -> list[Run]:
+    """Runs, with neighbours joined whose looks are equal without being the same object."""
+    runs = list(zip(texts, looks, strict=True))
+    if not any(map(eq, looks, looks[1:])):
         return runs
     return [
         ("".join(text for text, _ in same), look) for look, same in groupby(runs, itemgetter(1))
