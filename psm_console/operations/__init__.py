@@ -24,6 +24,7 @@ from .receipts import wait
 from .recordings import (
     OpenedRecording,
     VerifiedRecording,
+    export_recording,
     list_orphans,
     list_recordings,
     open_recording,
@@ -70,6 +71,7 @@ __all__ = [
     "add_identity",
     "add_target",
     "apply",
+    "export_recording",
     "grant_id",
     "in_scope",
     "in_words",

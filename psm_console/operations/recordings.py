@@ -67,9 +67,23 @@ def open_recording(store: Store, actor: Identity, recording: str, now: datetime)
 
     Nothing of its content may be shown before this has returned.
     """
+    return _look(store, actor, recording, Action.RECORDING_OPEN, now)
+
+
+@told
+def export_recording(
+    store: Store, actor: Identity, recording: str, now: datetime
+) -> OpenedRecording:
+    """Note in the audit log that `actor` takes a copy, then say where the recording is."""
+    return _look(store, actor, recording, Action.RECORDING_EXPORT, now)
+
+
+def _look(
+    store: Store, actor: Identity, recording: str, action: Action, now: datetime
+) -> OpenedRecording:
     info = store.recordings.get(recording)
-    known = require(store, actor, Action.RECORDING_OPEN, now, session=info.session)
-    store.audit.append(now, "recording.open", known.name, on_behalf_of=known.owner, session=info.id)
+    known = require(store, actor, action, now, session=info.session)
+    store.audit.append(now, action, known.name, on_behalf_of=known.owner, session=info.id)
     folder = store.home.recording(info.id)
     if not folder.is_dir():
         raise Failed(f"the recording {info.id} is missing from {store.home.recordings}")

@@ -93,7 +93,7 @@ def start_watching(
 
 @told
 def keep_watching(store: Store, watch: Watch, now: datetime) -> bool:
-    """Say every 5 s that the window is open; False when the watcher may no longer look."""
+    """Say every 2 s that the window is open; False when the watcher may no longer look."""
     if not may(store, watch.actor, Action.SESSION_SHADOW):
         store.watchers.leave(watch.token)
         return False

@@ -1,51 +1,29 @@
-"""Reads config.toml: the policy of a home."""
+"""Reads config.toml: the policy of a home, table for table what domain/policy.py declares."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
-from psm_console.domain.policy import InputRecording, Limits, Policy, RecordingPolicy
+from psm_console.domain.policy import Policy
 from psm_console.domain.text import HIDDEN
 
 from .documents import decode, read_toml
 from .errors import DocumentError
 
+T = TypeVar("T")
+
 LARGEST_CONFIG = 1 << 20
 YEAR_S = 366 * 86400.0
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
-_LIMITS = Limits()
-_RECORDING = RecordingPolicy()
-_POLICY = Policy()
+_LONGEST_TEXT = 2000
 
-
-class _LimitsTable(msgspec.Struct, forbid_unknown_fields=True):
-    idle_s: float = _LIMITS.idle_s
-    duration_s: float = _LIMITS.duration_s
-    pause_s: float = _LIMITS.pause_s
-    warn_s: float = _LIMITS.warn_s
-    withheld_bytes: int = _LIMITS.withheld_bytes
-    channels: int = _LIMITS.channels
-
-
-class _RecordingTable(msgspec.Struct, forbid_unknown_fields=True):
-    input: InputRecording = _RECORDING.input
-    quota_bytes: int = _RECORDING.quota_bytes
-    checkpoint_s: float = _RECORDING.checkpoint_s
-    checkpoint_bytes: int = _RECORDING.checkpoint_bytes
-
-
-class _ConfigFile(msgspec.Struct, forbid_unknown_fields=True):
-    limits: _LimitsTable = msgspec.field(default_factory=_LimitsTable)
-    recording: _RecordingTable = msgspec.field(default_factory=_RecordingTable)
-    environment: list[str] = msgspec.field(default_factory=lambda: list(_POLICY.environment))
-    notice: str = _POLICY.notice
-
-
-_RANGES: dict[str, tuple[float, float]] = {
+RANGES: dict[str, tuple[float, float]] = {
     "limits.idle_s": (0, YEAR_S),
     "limits.duration_s": (0, YEAR_S),
     "limits.pause_s": (0, YEAR_S),
@@ -58,6 +36,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "recording.checkpoint_bytes": (1 << 12, 1 << 20),
 }
 """The least and greatest value of each number; 0 switches a time limit off."""
+_ANY_NUMBER = (0.0, float(1 << 50))
 
 
 def load_policy(path: Path) -> Policy:
@@ -66,34 +45,65 @@ def load_policy(path: Path) -> Policy:
     Raises DocumentError, whose sentence names the path of the fault.
     """
     try:
-        file = decode(read_toml(path, LARGEST_CONFIG), _ConfigFile)
+        tables = read_toml(path, LARGEST_CONFIG)
     except FileNotFoundError:
         return Policy()
-    for place in _RANGES:
-        _check_range(file, place)
-    for number, pattern in enumerate(file.environment):
+    policy = _made(Policy, decode(tables, _strict(Policy)))
+    for place, value in values(policy):
+        _check(place, value)
+    for number, pattern in enumerate(policy.environment):
         if not _VARIABLE.fullmatch(pattern):
             raise DocumentError(
                 f"environment[{number}]: expected a variable's name, with * at its end at most"
             )
-    if HIDDEN.search(file.notice.replace("\n", "")) or len(file.notice) > 2000:
-        raise DocumentError("notice: expected up to 2000 characters of plain text")
-    return _policy(file)
+    return policy
 
 
-def _check_range(file: _ConfigFile, place: str) -> None:
-    table, _, field = place.partition(".")
-    value = getattr(getattr(file, table), field)
-    least, greatest = _RANGES[place]
-    if not least <= value <= greatest:
-        raise DocumentError(f"{place}: expected {least:g} to {greatest:g}, got {value:g}")
+def values(table: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value of a policy with its path, `limits.idle_s` or `environment[0]`."""
+    for field in fields(table):
+        place, value = f"{at}{field.name}", getattr(table, field.name)
+        if is_dataclass(value):
+            yield from values(value, f"{place}.")
+        elif isinstance(value, tuple):
+            yield from ((f"{place}[{number}]", one) for number, one in enumerate(value))
+        else:
+            yield place, value
 
 
-def _policy(file: _ConfigFile) -> Policy:
-    return replace(
-        _POLICY,
-        limits=Limits(**msgspec.structs.asdict(file.limits)),
-        recording=RecordingPolicy(**msgspec.structs.asdict(file.recording)),
-        environment=tuple(file.environment),
-        notice=file.notice,
+def _strict(shape: type[Any]) -> type[msgspec.Struct]:
+    """Return a struct like the dataclass `shape` that refuses fields which that has not."""
+    hints = get_type_hints(shape)
+    made: list[tuple[str, Any, Any]] = []
+    for field in fields(shape):
+        hint = hints[field.name]
+        if is_dataclass(hint):
+            assert isinstance(hint, type)
+            inner = _strict(hint)
+            made.append((field.name, inner, msgspec.field(default_factory=inner)))
+        else:
+            assert field.default is not MISSING, "a policy has a default for everything"
+            made.append((field.name, hint, field.default))
+    return msgspec.defstruct(shape.__name__, made, forbid_unknown_fields=True)
+
+
+def _made(shape: type[T], struct: msgspec.Struct) -> T:
+    """Return the dataclass that a struct of `_strict` stands for."""
+    hints = get_type_hints(shape)
+    given = {name: getattr(struct, name) for name in struct.__struct_fields__}
+    return shape(
+        **{
+            name: _made(hints[name], value) if isinstance(value, msgspec.Struct) else value
+            for name, value in given.items()
+        }
     )
+
+
+def _check(place: str, value: object) -> None:
+    if isinstance(value, str):
+        if HIDDEN.search(value.replace("\n", "")) or len(value) > _LONGEST_TEXT:
+            raise DocumentError(f"{place}: expected up to {_LONGEST_TEXT} characters of plain text")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        least, greatest = RANGES.get(place, _ANY_NUMBER)
+        if not least <= value <= greatest:
+            raise DocumentError(f"{place}: expected {least:g} to {greatest:g}, got {value:g}")
