@@ -168,6 +168,36 @@ def play(
     return play(opened, Playing(at=at, speed=speed, idle_s=idle, channel=channel))
 
 
+@recording.command("export")
+@click.argument("recording_id", metavar="ID")
+@click.argument("target", metavar="PATH", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["evidence", "v2"]),
+    default="evidence",
+    help="All of it, still verifiable; or one channel as asciicast v2, for older players.",
+)
+@click.option("--channel", type=click.IntRange(min=1), help="Which channel, for v2.")
+@click.pass_obj
+def export(
+    invocation: Invocation, recording_id: str, target: Path, kind: str, channel: int | None
+) -> None:
+    """Copy a recording, with the keys that verify it, to the new folder PATH; or a channel as v2."""
+    from psm_console.operations import export_recording
+
+    from .export import copy_evidence, write_v2
+
+    with invocation.store() as (store, actor):
+        opened = export_recording(store, actor, recording_id, now())
+        signers = store.home.allowed_signers
+    if kind == "evidence":
+        copy_evidence(opened.folder, signers, target)
+    else:
+        write_v2(opened.folder, channel, target)
+    click.echo(visible(str(target)))
+
+
 @recording.command("verify")
 @click.argument("named", metavar="[ID|PATH]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Every recording, and what is not one.")

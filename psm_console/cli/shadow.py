@@ -15,7 +15,6 @@ import click
 from psm_console.domain.session import LIVE_STATES, Channel, Session
 from psm_console.domain.text import visible
 from psm_console.store import Bell, Home, Store
-from psm_console.terminal import Screen
 
 from .context import Invocation, now
 from .keyboard import INTERRUPT, keyboard
@@ -24,70 +23,30 @@ from .painter import Painter
 
 if TYPE_CHECKING:
     from psm_console.operations import Watch
-    from psm_console.recording import Tail
-    from psm_console.recording.projector import Projector
+    from psm_console.recording.live import Follower
 
-_READ = 128 << 10
-"""Bytes of the recording taken before the keys are asked again."""
-_BEHIND = 256 << 10
 _FRAME_S = 0.04
 _REFRESH_S = 5.0
+_ENDED_S = 0.5
+"""How often a session is asked for once the channel that is shown has ended."""
 _LEAVE = {"q", "escape", INTERRUPT}
-
-
-class LiveScreen:
-    """The screen of one live channel, as far as its recording was read."""
-
-    def __init__(self, tail: Tail) -> None:
-        self._tail = tail
-        self._projector: Projector | None = None
-
-    @property
-    def screen(self) -> Screen | None:
-        """What was read so far, drawn; None before the recording's header is there."""
-        return None if self._projector is None else self._projector.flush()
-
-    @property
-    def behind(self) -> bool:
-        """Whether so much is still unread that the picture is an old one."""
-        return self._tail.behind > _BEHIND
-
-    @property
-    def at(self) -> float:
-        """The instant shown, in seconds since the session began."""
-        return self._tail.at_us / 1e6
-
-    @property
-    def end(self) -> str | None:
-        """How the channel ended; None while it lives."""
-        return self._tail.end.reason if self._tail.end is not None else None
-
-    def advance(self) -> bool:
-        """Read and draw what is new, a limited amount; False when there was nothing."""
-        from psm_console.recording.projector import Projector
-
-        events = self._tail.read(_READ)
-        header = self._tail.header
-        if self._projector is None and header is not None:
-            screen = Screen(header.size.columns, header.size.rows, history=0)
-            self._projector = Projector(screen, pty=header.psm is None or header.psm.pty)
-        for event in events:
-            assert self._projector is not None
-            self._projector.show(event)
-        return bool(events)
 
 
 def watch(invocation: Invocation, session_id: str, channel: int | None) -> int:
     """Watch until a key, the session's end or the loss of the right to look."""
-    from psm_console.operations import start_watching, stop_watching
-    from psm_console.recording import Tail
+    from psm_console.operations import show_session, start_watching, stop_watching
+    from psm_console.recording.live import Follower
 
     with invocation.store() as (store, actor):
-        seen = start_watching(store, actor, session_id, now())
+        session = show_session(store, actor, session_id, now())
+        if session.state not in LIVE_STATES:
+            raise click.ClickException(
+                f"session {session.id} is {session.state}: see `psm recording play {session.id}`"
+            )
+        seen = start_watching(store, actor, session.id, now())
         try:
             file = _file_of(seen.session, seen.folder, channel)
-            with Tail(file) as tail:
-                live = LiveScreen(tail)
+            with Follower(file) as live:
                 if not is_terminal():
                     _print(live)
                     return 0
@@ -115,15 +74,14 @@ def _file_of(session: Session, folder: Path, channel: int | None) -> Path:
     return folder / max(session.channels, key=rank).file
 
 
-def _print(live: LiveScreen) -> None:
-    while live.advance():
-        pass
+def _print(live: Follower) -> None:
+    live.catch_up()
     if (screen := live.screen) is not None:
         for line in screen.screen_text().split("\n"):
             click.echo(visible(line))
 
 
-def _follow(store: Store, seen: Watch, live: LiveScreen) -> str:
+def _follow(store: Store, seen: Watch, live: Follower) -> str:
     """Draw until it is over; return the sentence that says why."""
     painter = Painter(sys.stdout.fileno(), colours="NO_COLOR" not in os.environ)
     title = f"{seen.session.id}  {seen.session.operator} → {seen.session.account}"
@@ -134,7 +92,7 @@ def _follow(store: Store, seen: Watch, live: LiveScreen) -> str:
             if bell is not None:
                 bell.drain()
             busy = live.advance()
-            if time.monotonic() - refreshed > _REFRESH_S:
+            if time.monotonic() - refreshed > (_REFRESH_S if live.end is None else _ENDED_S):
                 refreshed = time.monotonic()
                 if why := _over(store, seen):
                     return why
@@ -145,17 +103,19 @@ def _follow(store: Store, seen: Watch, live: LiveScreen) -> str:
             also = [] if bell is None else [bell.fileno()]
             pressed = keys.wait(0 if busy else _FRAME_S if stale else 0.25, also)
             if _LEAVE & set(pressed):
-                return "You have left; the session goes on." if live.end is None else live.end
-            if live.end is not None and not busy and (why := _over(store, seen)):
-                return why
+                return "You have left; the session goes on." if live.end is None else _end(live)
 
 
-def _status(title: str, live: LiveScreen) -> str:
+def _status(title: str, live: Follower) -> str:
     if live.end is not None:
-        return f" ○ ended  {title}  {live.end}  q leaves"
+        return f" ○ ended  {title}  {_end(live)}  q leaves"
     if live.behind:
-        return f" ◌ catching up, as of {live.at:.0f} s  {title}  q leaves"
+        return f" ◌ catching up, as of {live.as_of:.0f} s  {title}  q leaves"
     return f" ● live  {title}  q leaves"
+
+
+def _end(live: Follower) -> str:
+    return "" if live.end is None else f"The channel has ended: {live.end.reason}."
 
 
 def _over(store: Store, seen: Watch) -> str | None:

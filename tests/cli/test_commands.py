@@ -201,6 +201,25 @@ def test_looking_into_the_archive_by_path_is_audited_too(psm: Psm, home: Home) -
     assert entries[-1]["session"] == folder.name
 
 
+def test_an_exported_recording_still_verifies_and_the_copy_is_audited(
+    psm: Psm, home: Home, tmp_path: Path
+) -> None:
+    library.fill(home)
+    rows = json.loads(psm("recording", "ls", "--json").out)
+    kai = next(row["id"] for row in rows if row["operator"] == "kai")
+
+    assert psm("recording", "export", kai, str(tmp_path / "copy")).code == 0
+    assert psm("recording", "export", kai, str(tmp_path / "kai.cast"), "--as", "v2").code == 0
+
+    assert psm("recording", "verify", str(tmp_path / "copy")).out == "OK\n"
+    assert (tmp_path / "copy" / "allowed_signers").read_bytes()
+    assert json.loads((tmp_path / "kai.cast").read_text().splitlines()[0])["version"] == 2
+    assert "make" in psm("recording", "screen", str(tmp_path / "kai.cast"), "--at", "20").out
+    assert psm("recording", "export", kai, str(tmp_path / "copy")).code == 2
+    actions = [entry["action"] for entry in json.loads(psm("audit", "ls", "--json").out)]
+    assert actions.count("recording.export") == 3
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "garbage", "empty"])
 def test_a_damaged_recording_is_named_as_such_and_still_never_a_traceback(
     psm: Psm, tmp_path: Path, damage: str

@@ -60,6 +60,7 @@ MATRIX: dict[str, tuple[Action, Act]] = {
     "list_recordings": (Action.RECORDING_LIST, _plain("list_recordings")),
     "show_recording": (Action.RECORDING_LIST, _plain("show_recording", "s-7100")),
     "open_recording": (Action.RECORDING_OPEN, _plain("open_recording", "s-7100")),
+    "export_recording": (Action.RECORDING_EXPORT, _plain("export_recording", "s-7100")),
     "verify_recording": (Action.RECORDING_VERIFY, _plain("verify_recording", "s-7100")),
     "list_orphans": (Action.RECORDING_VERIFY, _plain("list_orphans")),
     "read_inventory": (Action.INVENTORY_READ, _plain("read_inventory")),
