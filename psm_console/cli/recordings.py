@@ -183,7 +183,7 @@ def play(
 def export(
     invocation: Invocation, recording_id: str, target: Path, kind: str, channel: int | None
 ) -> None:
-    """Copy a recording, with the keys that verify it, to the new folder PATH; or a channel as v2."""
+    """Copy a recording and the keys that verify it to the new folder PATH, or a channel as v2."""
     from psm_console.operations import export_recording
 
     from .export import copy_evidence, write_v2
