@@ -45,11 +45,25 @@ class RecordingPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class SftpPolicy:
+    """What clients of the sftp subsystem may do."""
+
+    upload: bool = True
+    """Opening files to write them."""
+    download: bool = True
+    """Opening files to read them."""
+    denied_paths: tuple[str, ...] = ()
+    """Shell patterns of absolute paths (`*` matches `/` too) that may not be touched, nor anything
+    below them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything a broker applies to the sessions that it starts."""
 
     limits: Limits = field(default_factory=Limits)
     recording: RecordingPolicy = field(default_factory=RecordingPolicy)
+    sftp: SftpPolicy = field(default_factory=SftpPolicy)
     environment: tuple[str, ...] = ("LANG", "LC_*", "TERM", "COLORTERM")
     """Names of variables a client may pass on; `*` at the end matches the rest."""
     notice: str = "This session is recorded and may be watched."
