@@ -23,6 +23,8 @@ _only_foreground = re.compile(
     "3[0-79]|9[0-7]|38;5;[0-9]{1,3}|38;2;[0-9]{1,3};[0-9]{1,3};[0-9]{1,3}"
 )
 
+_BLACK, _WHITE = Attributes(fg="black"), Attributes(fg="white")
+
 
 class Looks:
     """The looks in use on one screen."""
@@ -59,7 +61,7 @@ class Selection(dict[int, Painted]):
         super().__init__()
         self._parameters = parameters
         self._looks = looks
-        foreground = len(parameters) == 1 and _only_foreground.fullmatch(parameters[0])
+        foreground = len(parameters) == 1 and _sets_foreground(parameters[0])
         self._by_base: dict[int, Painted] | None = {} if foreground else None
 
     def after(self, look: Attributes) -> Painted:
@@ -88,3 +90,10 @@ class Selection(dict[int, Painted]):
         for parameters in self._parameters:
             new = apply_sgr(new, parameters)
         return self._looks.one(new), self._looks.one(blank_of(new)), look
+
+
+def _sets_foreground(parameters: str) -> bool:
+    """Whether the sequence sets the foreground and nothing else; an impossible colour does not."""
+    if not _only_foreground.fullmatch(parameters):
+        return False
+    return apply_sgr(_BLACK, parameters) == apply_sgr(_WHITE, parameters)

@@ -80,6 +80,12 @@ def test_sequences_in_a_row_apply_one_after_the_other() -> None:
     ]
 
 
+def test_an_impossible_colour_leaves_the_colour_as_it_was() -> None:
+    screen = fed((4, 1), b"\x1b[31m\x1b[1m\x1b[38;2;300;1;1mx\x1b[38;5;999my")
+
+    assert screen.row_runs(0)[0] == ("xy", Attributes(fg="red", bold=True))
+
+
 def test_every_colour_of_a_rainbow_is_its_own_whatever_came_before() -> None:
     colours = [16 + number * 7 % 216 for number in range(600)]
     data = "".join(f"\x1b[38;5;{colour}mx" for colour in colours).encode()
