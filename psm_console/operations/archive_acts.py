@@ -175,6 +175,14 @@ COMMANDS = (
         action=Action.RECORDING_OPEN,
     ),
     Act(
+        "recording.export",
+        "Export",
+        "Copy a recording out, as evidence or for other players",
+        scopes=(),
+        cli="psm recording export ID",
+        action=Action.RECORDING_EXPORT,
+    ),
+    Act(
         "target.list",
         "Targets",
         "List targets",
