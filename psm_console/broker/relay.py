@@ -49,6 +49,8 @@ class Relay:
         self._operator_valve = Valve()
         self._target_valve = Valve()
         self._early: deque[bytes] = deque()
+        self._taken_back: deque[bytes] = deque()
+        """Recorded input of a pipe that a pause took out of asyncssh's hands again."""
         self._withheld: deque[tuple[bytes, int | None]] = deque()
         self._withheld_bytes = 0
         self._eof = False
@@ -118,6 +120,8 @@ class Relay:
 
     def operator_resized(self, size: Size) -> None:
         """The client's window changed; a pause does not stop that."""
+        if not self.pty:
+            return
         self.request.size = size
         if self.recorder is not None:
             with self.driver.recording():
@@ -127,20 +131,30 @@ class Relay:
 
     def operator_signalled(self, signal: str) -> None:
         """The client sent a signal; while paused it is discarded like what is typed."""
-        if self.target is not None and self.driver.live.input_gate(self.pty) is Gate.FORWARD:
+        if self._take_note(f"signal {visible(signal, 32)}") and self.target is not None:
             self.target.send_signal(signal)
 
     def operator_broke(self, milliseconds: int) -> bool:
         """The client sent a break."""
-        if self.target is None or self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
+        if not self._take_note(f"break of {milliseconds} ms") or self.target is None:
             return False
         self.target.send_break(milliseconds)
         return True
+
+    def _take_note(self, what: str) -> bool:
+        """Record what the operator's client sends beside the data; whether it may pass."""
+        gate = self.driver.live.input_gate(self.pty)
+        if gate is not Gate.FORWARD or self.target is None or self.recorder is None:
+            return False
+        with self.driver.recording() as recorded:
+            self.recorder.mark(self.driver.at(), what)
+        return bool(recorded)
 
     def operator_closed(self) -> None:
         """The client's channel is gone."""
         self.operator = None
         self._early.clear()
+        self._taken_back.clear()
         self._withheld.clear()
         self._announcer.close()
         if self.target is not None:
@@ -235,16 +249,24 @@ class Relay:
 
     def hold_input(self) -> None:
         """Stop the operator's input at once; what no wire has taken yet is taken back."""
-        unsent = withdraw_unsent(self.target) if self.target is not None and self.pty else 0
-        if self.pty:
-            self._discard(unsent + sum(map(len, self._early)))
-            self._early.clear()
-        else:
+        if not self.pty:
             self._operator_valve.hold("paused")
+        if self.target is not None:
+            taken, ended = withdraw_unsent(self.target)
+            self._taken_back.extend(taken)
+            self._eof = self._eof or ended
+        if self.pty:
+            self._discard(sum(map(len, self._taken_back)) + sum(map(len, self._early)))
+            self._taken_back.clear()
+            self._early.clear()
+            # Typing must be read to be thrown away: what is left unread would run on resume.
+            self._operator_valve.release("target not open")
 
     def release_input(self) -> None:
         """Let the operator's input pass again."""
         self.discarded = 0
+        if self.target is None and not self._target_done:
+            self._operator_valve.hold("target not open")
         self._flush_early()
         self._operator_valve.release("paused")
         self._pass_eof()
@@ -308,8 +330,11 @@ class Relay:
             return
         self.input_bytes += len(data)
         self.driver.live.input_received(at)
+        self._give(self.target, data)
+
+    def _give(self, target: asyncssh.SSHClientChannel[bytes], data: bytes) -> None:
         try:
-            self.target.write(data)
+            target.write(data)
         except OSError:
             # The target closed first; the bytes are in the recording and nowhere else.
             return
@@ -342,6 +367,10 @@ class Relay:
                 self.recorder.discarded(count)
 
     def _flush_early(self) -> None:
+        if self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
+            return
+        while self._taken_back and self.target is not None:
+            self._give(self.target, self._taken_back.popleft())
         while self._early and self.target is not None:
             if self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
                 return
@@ -350,7 +379,8 @@ class Relay:
 
     def _pass_eof(self) -> None:
         open_gate = self.driver.live.input_gate(self.pty) is Gate.FORWARD
-        if self._eof and open_gate and not self._early and self.target is not None:
+        waiting = self._early or self._taken_back
+        if self._eof and open_gate and not waiting and self.target is not None:
             self._eof = False
             self.target.write_eof()
 

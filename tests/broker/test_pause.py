@@ -1,0 +1,120 @@
+"""What a pause holds back when bytes wait in odd places."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from psm_console.broker.relay import Relay
+from psm_console.domain.session import Outcome, Verb
+from tests.support.sshd import _descendants
+from tests.support.terminal import PtyProcess
+from tests.support.waiting import eventually_sync
+
+from .stand import Stand
+
+T = TypeVar("T")
+
+
+def of_relay(stand: Stand, question: Callable[[Relay], T]) -> T:
+    """Ask the first channel of the only session, on the broker's loop."""
+
+    def ask() -> T:
+        driver = next(iter(stand.broker.running.worker.sessions.values()))
+        return question(driver.relays[1])
+
+    return stand.broker.ask(ask)
+
+
+def unsent(relay: Relay) -> int:
+    return relay.target._send_buf_len if relay.target is not None else 0
+
+
+def type_all(tty: PtyProcess, data: bytes) -> None:
+    with contextlib.suppress(OSError):
+        tty.type(data)
+
+
+@contextlib.contextmanager
+def stopped_target(stand: Stand) -> Iterator[None]:
+    """The target's sshd reads nothing inside the block."""
+    assert stand.sshd.process is not None
+    servers = [
+        pid
+        for pid in _descendants(stand.sshd.process.pid)
+        if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    for pid in servers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in servers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.attack
+def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_the_resume(
+    stand: Stand,
+) -> None:
+    """A target that does not read makes the broker stop reading; what waits there is typed too."""
+    with stand.client.terminal(stand.user, "stty -echo raw; echo ready; wc -c") as tty:
+        tty.wait_for("ready")
+        session = stand.session()
+        with stopped_target(stand):
+            typing = threading.Thread(target=type_all, args=(tty, b"x" * (6 << 20)), daemon=True)
+            typing.start()
+            eventually_sync(lambda: of_relay(stand, unsent) > 0, what="a full window")
+            assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
+            given = of_relay(stand, lambda relay: relay.input_bytes)
+            # All of the typing is read and thrown away: nothing is left waiting for the resume.
+            typing.join(20)
+            assert not typing.is_alive()
+            eventually_sync(
+                lambda: of_relay(stand, lambda relay: relay.discarded) >= (6 << 20) - given,
+                what="everything typed to be read",
+            )
+        assert stand.order(session, Verb.RESUME, "kim").outcome is Outcome.DONE
+        tty.type(b"k")
+        eventually_sync(lambda: of_relay(stand, lambda r: r.input_bytes) > given)
+        assert of_relay(stand, lambda relay: relay.input_bytes) == given + 1
+        assert stand.order(session, Verb.TERMINATE).outcome is Outcome.DONE
+
+
+@pytest.mark.attack
+def test_a_pipe_gives_the_target_nothing_more_once_the_pause_is_answered(stand: Stand) -> None:
+    """Commands piped to a slow `sh` must not go on running out of the broker's own buffer."""
+    size = (2 << 20) + (60 << 10)
+    process = stand.popen("echo up; wc -c")
+    assert process.stdin and process.stdout
+    assert process.stdout.readline() == b"up\n"
+    session = stand.session()
+    with stopped_target(stand):
+        feeding = threading.Thread(target=feed, args=(process, b"z" * size))
+        feeding.start()
+        eventually_sync(
+            lambda: of_relay(stand, lambda r: r.target and r.target._send_state == "eof_pending"),
+            what="an end that waits behind a full window",
+        )
+        assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
+        waiting = of_relay(stand, unsent)
+    assert waiting == 0
+    assert stand.order(session, Verb.RESUME).outcome is Outcome.DONE
+    feeding.join(10)
+    assert process.stdout.read().strip() == str(size).encode()
+
+
+def feed(process: subprocess.Popen[bytes], data: bytes) -> None:
+    assert process.stdin
+    with contextlib.suppress(OSError):
+        process.stdin.write(data)
+        process.stdin.close()
