@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 
 import asyncssh
 
@@ -14,7 +15,10 @@ from psm_console.domain.session import Size
 from . import algorithms
 
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VALUE_LIMIT = 1024
+_VARIABLES = 64
+"""Passed on for a channel at most."""
 
 
 @dataclass(slots=True)
@@ -26,19 +30,27 @@ class ChannelRequest:
     modes: dict[int, int] = field(default_factory=dict)
     command: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    started: bool = False
 
     def take_pty(
         self, term: str, size: tuple[int, int, int, int], modes: Mapping[int, int]
-    ) -> None:
-        """Note the terminal. TERM comes raw from the client: what is no name becomes `xterm`."""
+    ) -> bool:
+        """Note the terminal; False once the program was asked for, as it is too late then.
+
+        TERM comes raw from the client: what is no name becomes `xterm`.
+        """
+        if self.started:
+            return False
         self.term = term if _TERM.fullmatch(term) else "xterm"
         self.size = Size.clamped(size[0] or 80, size[1] or 24)
         self.modes = dict(modes)
+        return True
 
     def take_start(self, command: str | None, environment: dict[str, str]) -> None:
         """Note what is to run (None: a shell) and the variables the client wants set."""
         self.command = command
         self.environment = environment
+        self.started = True
 
     async def open_on(
         self,
@@ -55,17 +67,20 @@ class ChannelRequest:
             term_type=self.term,
             term_size=(size.columns, size.rows) if size is not None else (0, 0),
             term_modes=self.modes,
-            env=self._passed_on(allowed),
+            env=dict[str | bytes, str | bytes](self.passed_on(allowed).items()),
             send_env=None,
             encoding=None,
             window=algorithms.WINDOW,
         )
 
-    def _passed_on(self, allowed: tuple[str, ...]) -> dict[str | bytes, str | bytes]:
-        return {
-            name: value
+    def passed_on(self, allowed: tuple[str, ...]) -> dict[str, str]:
+        """Return the variables that the target is given."""
+        passed = (
+            (name, value)
             for name, value in self.environment.items()
-            if any(fnmatchcase(name, pattern) for pattern in allowed)
+            if _NAME.fullmatch(name)
+            and any(fnmatchcase(name, pattern) for pattern in allowed)
             and len(value) <= _VALUE_LIMIT
             and value.isprintable()
-        }
+        )
+        return dict(islice(passed, _VARIABLES))

@@ -40,6 +40,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_UNASKED = 4
+"""Channels past the limit that may open, to be refused with a sentence by the gate."""
+
+
+class CrowdedError(Exception):
+    """No further channel can be opened; the text is a sentence."""
+
 
 class Surroundings(Protocol):
     """What a driver needs of the worker it runs in."""
@@ -161,7 +168,13 @@ class SessionDriver:
             self.target.abort()
 
     def new_relay(self) -> Relay:
-        """Return the relay of a channel that the client opens."""
+        """Return the relay of a channel that the client opens; raise `CrowdedError` past the cap.
+
+        The gate counts what was asked for; channels that never ask for anything cost memory too.
+        """
+        most = self.policy.limits.channels
+        if len(self.relays) >= most + _UNASKED:
+            raise CrowdedError(f"{most} channels are open, and that is the limit")
         self._numbers += 1
         relay = Relay(self, self._numbers)
         self.relays[relay.number] = relay
@@ -195,6 +208,10 @@ class SessionDriver:
                 term=request.term,
                 command=request.command,
             )
+            # `eval "$LC_X"` runs what no command line shows.
+            passed = request.passed_on(self.policy.environment)
+            for name, value in passed.items():
+                relay.recorder.mark(self.at(), f"environment {name}={value}", "environment")
         if not recorded or relay.recorder is None:
             return lambda: None
         self.journal.channel_opened(relay)

@@ -29,8 +29,7 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
     def pty_requested(
         self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
     ) -> bool:
-        self._relay.request.take_pty(term_type, term_size, term_modes)
-        return True
+        return self._relay.request.take_pty(term_type, term_size, term_modes)
 
     def shell_requested(self) -> bool:
         return self._ask("shell", None)
@@ -57,7 +56,7 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
         return True
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
-        self._relay.operator_resized(Size.clamped(width, height))
+        self._relay.operator_resized(Size.clamped(width or 80, height or 24))
 
     def signal_received(self, signal: str) -> None:
         self._relay.operator_signalled(signal)

@@ -14,6 +14,7 @@ from psm_console.domain.inventory import Identity
 from psm_console.domain.names import Login
 from psm_console.domain.text import visible
 
+from .driver import CrowdedError
 from .halves import OperatorHalf
 from .target import TargetRefusedError
 
@@ -107,11 +108,13 @@ class OperatorLeg(asyncssh.SSHServer):
             self._session = asyncio.ensure_future(self._start())
         try:
             driver = await asyncio.shield(self._session)
+            half: asyncssh.SSHServerSession[bytes] = OperatorHalf(driver.new_relay())
         except RefusedError as error:
             raise _prohibited(str(error)) from None
         except TargetRefusedError as error:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
-        half: asyncssh.SSHServerSession[bytes] = OperatorHalf(driver.new_relay())
+        except CrowdedError as error:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, str(error)) from None
         return half
 
     async def _start(self) -> SessionDriver:

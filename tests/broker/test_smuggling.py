@@ -1,0 +1,102 @@
+"""What a client can send beside the data, and that it is in the recording before the target."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncssh
+import pytest
+
+from psm_console.domain.session import Outcome, Verb
+from tests.support.waiting import eventually
+
+from .stand import Stand
+
+pytestmark = pytest.mark.attack
+
+
+@asynccontextmanager
+async def connected(stand: Stand) -> AsyncIterator[asyncssh.SSHClientConnection]:
+    """A client that can be made to misbehave."""
+    async with asyncssh.connect(
+        "127.0.0.1",
+        stand.client.port,
+        username=stand.user,
+        client_keys=[str(stand.client.key)],
+        known_hosts=None,
+        config=None,
+        agent_path=None,
+    ) as connection:
+        yield connection
+
+
+def test_a_variable_that_reaches_the_target_is_in_the_recording(stand: Stand) -> None:
+    """`sh -c "$LC_X"` runs what no command line and no keystroke ever showed."""
+    options = ["-o", 'SetEnv="LC_X=echo smuggled$((6*7))"']
+
+    through = stand.client.run(stand.user, 'eval "$LC_X"', options=options)
+
+    assert through.stdout == b"smuggled42\n"
+    assert "LC_X=echo smuggled$((6*7))" in stand.recorded(stand.last())
+
+
+async def test_hostile_names_and_floods_of_variables_do_not_pass(stand: Stand) -> None:
+    environment = {f"LC_{n}": "x" for n in range(500)} | {"LC_A\nB": "x", "LC_" + "y" * 5000: "x"}
+    async with connected(stand) as connection:
+        result = await connection.run("env", env=environment)
+
+    passed = [line for line in str(result.stdout).splitlines() if line.startswith("LC_")]
+    assert 0 < len(passed) <= 64
+    assert "B=x" not in str(result.stdout)
+
+
+async def test_a_signal_that_reaches_the_target_is_in_the_recording(stand: Stand) -> None:
+    async with connected(stand) as connection:
+        process = await connection.create_process("trap 'echo got' USR1; echo up; read x; read x")
+        await process.stdout.readline()
+        process.send_signal("USR1")
+        await eventually(lambda: "signal USR1" in stand.recorded(stand.session()))
+
+
+async def test_a_terminal_asked_for_after_the_start_changes_nothing(stand: Stand) -> None:
+    async with connected(stand) as connection:
+        process = await connection.create_process("cat", encoding=None)
+        channel = process.channel
+        terminal = (b"xterm", 80, 24, 0, 0, b"\0")
+        made = await channel._make_request(
+            b"pty-req",
+            asyncssh.packet.String(terminal[0]),
+            *(asyncssh.packet.UInt32(n) for n in (80, 24, 0, 0)),
+            asyncssh.packet.String(terminal[5]),
+        )
+        channel.change_terminal_size(99, 33)
+        process.stdin.write(b"x")
+        assert await process.stdout.read(1) == b"x"
+        session = await asyncio.to_thread(stand.session)
+        answer = await asyncio.to_thread(stand.order, session, Verb.PAUSE)
+
+        assert not made
+        assert answer.outcome is Outcome.DONE
+        driver = stand.broker.running.worker.sessions[session.id]
+        assert not driver.relays[1].pty
+        process.stdin.write(b"held")
+        await asyncio.to_thread(stand.order, session, Verb.RESUME)
+        assert await process.stdout.readexactly(4) == b"held"
+
+
+async def test_channels_that_ask_for_nothing_are_capped(stand: Stand) -> None:
+    async with connected(stand) as connection:
+        opened = 0
+        for _ in range(40):
+            channel = asyncssh.channel.SSHClientChannel(
+                connection, connection._loop, "strict", None, "strict", 1 << 20, 1 << 15
+            )
+            try:
+                await channel._open(b"session")
+                opened += 1
+            except asyncssh.ChannelOpenError as error:
+                assert "limit" in error.reason
+                break
+        assert 10 <= opened < 20
