@@ -179,7 +179,7 @@ COMMANDS = (
         "Export",
         "Copy a recording out, as evidence or for other players",
         scopes=(),
-        cli="psm recording export ID",
+        cli="psm recording export ID PATH",
         action=Action.RECORDING_EXPORT,
     ),
     Act(
