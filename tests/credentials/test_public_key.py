@@ -7,7 +7,7 @@ import struct
 
 import asyncssh
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from psm_console.credentials import CredentialError, fingerprint, parse_public_key
@@ -89,6 +89,7 @@ def test_a_line_wrapped_by_a_mail_program_is_damaged() -> None:
 
 
 @pytest.mark.attack
+@settings(deadline=None)
 @given(
     st.text(max_size=200)
     | st.binary(max_size=90).map(lambda data: "ssh-ed25519 " + base64.b64encode(data).decode())

@@ -219,7 +219,9 @@ def test_what_is_no_inventory_at_all_is_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.attack
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
 def test_a_damaged_inventory_is_read_or_refused_and_nothing_else(
     tmp_path: Path, key: str, data: st.DataObject
