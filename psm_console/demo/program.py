@@ -11,7 +11,7 @@ import pty
 import signal
 import struct
 import termios
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 CHUNK = 32 * 1024
@@ -61,7 +61,8 @@ class Terminal:
             try:
                 return os.read(self._fd, CHUNK)
             except BlockingIOError:
-                await self._until(asyncio.get_running_loop().add_reader)
+                loop = asyncio.get_running_loop()
+                await _ready(self._fd, loop.add_reader, loop.remove_reader)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
@@ -73,22 +74,12 @@ class Terminal:
             try:
                 data = data[os.write(self._fd, data) :]
             except BlockingIOError:
-                await self._until(asyncio.get_running_loop().add_writer)
+                loop = asyncio.get_running_loop()
+                await _ready(self._fd, loop.add_writer, loop.remove_writer)
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
                 return
-
-    async def _until(self, watch: object) -> None:
-        loop = asyncio.get_running_loop()
-        ready = asyncio.Event()
-        remove = loop.remove_reader if watch == loop.add_reader else loop.remove_writer
-        assert callable(watch)
-        watch(self._fd, ready.set)
-        try:
-            await ready.wait()
-        finally:
-            remove(self._fd)
 
     def close(self) -> None:
         """Hang up: whoever is in front gets SIGHUP."""
@@ -96,6 +87,20 @@ class Terminal:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+async def _ready(
+    descriptor: int,
+    add: Callable[[int, Callable[[], None]], object],
+    remove: Callable[[int], object],
+) -> None:
+    """Wait until the loop says that `descriptor` can be read, or written."""
+    ready = asyncio.Event()
+    add(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        remove(descriptor)
 
 
 async def start_on_terminal(

@@ -15,6 +15,8 @@ from types import TracebackType
 
 import asyncssh
 
+from psm_console.demo.children import descendants
+
 from .tools import find_tool, need
 from .waiting import eventually_sync
 
@@ -115,7 +117,7 @@ class Sshd:
         """End the server and every connection that it still serves."""
         if self.process is None:
             return
-        for pid in _descendants(self.process.pid):
+        for pid in descendants(self.process.pid):
             _kill(pid)
         _kill(self.process.pid)
         self.process.wait()
@@ -142,22 +144,3 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def _descendants(pid: int) -> list[int]:
-    """Return the process ids below `pid`, from /proc, deepest last."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            # A program may have named itself anything, also what is not UTF-8.
-            fields = (entry / "stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            continue
-        if len(fields) > 1:
-            parents.setdefault(int(fields[1]), []).append(int(entry.name))
-    found, queue = [], [pid]
-    while queue:
-        children = parents.get(queue.pop(), [])
-        found += children
-        queue += children
-    return found
