@@ -7,6 +7,7 @@ it was.
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 import pyte.graphics
@@ -151,6 +152,19 @@ def apply_sgr(look: Attributes, parameters: str) -> Attributes:
         elif change := _CHANGES.get(code):
             look = look._replace(**change)
     return look
+
+
+_foreground = re.compile("38;5;([0-9]{1,3})|38;2;([0-9]{1,3});([0-9]{1,3});([0-9]{1,3})").fullmatch
+
+
+def foreground_only(parameters: str) -> str | None:
+    """The colour of an SGR that sets the foreground and nothing else, else None."""
+    if change := _CHANGES.get(_number(parameters)):
+        return change.get("fg")
+    if found := _foreground(parameters):
+        index, *rgb = found.groups()
+        return colour(5, [int(index)]) if index else colour(2, [int(value) for value in rgb])
+    return None
 
 
 def _apply_colon(look: Attributes, parts: list[str]) -> Attributes:

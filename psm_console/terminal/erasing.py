@@ -39,12 +39,10 @@ class Erasing(Motion):
             self.selective_erase_in_line(how)
             return
         x = self.cursor.x
-        if how == 0:
-            self._erase(self._row(), x, self.columns)
-        elif how == 1:
-            self._erase(self._row(), 0, x + 1)
-        elif how == 2:
+        if how == 2 or (how == 0 and x == 0):
             self._blank_rows(self.cursor.y, self.cursor.y, self.cursor.blank)
+        elif how <= 1 and self._rows[self.cursor.y] is not self._blank(self.cursor.blank):
+            self._erase(self._row(), *self._part_of_line(how))
 
     def erase_in_display(self, how: int = 0, *_: Any, private: bool = False) -> None:
         """ED: from the cursor on (0), up to it (1), all (2), or the scrollback (3).
@@ -176,7 +174,9 @@ class Erasing(Motion):
     def _edit_columns(self, edit: Callable[[Row, int, int], None], x: int, count: int) -> None:
         x = min(x, self.columns - 1)
         top, bottom = self._top, self._bottom
-        if not top <= self.cursor.y <= bottom or not self._afford((bottom - top + 1) * 2):
+        if not top <= self.cursor.y <= bottom or not self._afford(
+            (bottom - top + 1) * (1 + self.columns // 64)
+        ):
             return
         for y in range(top, bottom + 1):
             row = self._rows[y] = self._rows[y].copy()

@@ -152,12 +152,9 @@ class Grid(pyte.Screen):
         rows, top, bottom, blank = self._rows, self._top, self._bottom, self.cursor.blank
         row = rows.pop(top)
         rows.insert(bottom, self._blank(blank))
-        if top:
-            self._dirty.update(range(top, bottom + 1))
-        else:
-            if not self.alternate:
-                self._remember(row)
-            self._everything_changed = True
+        if top == 0 and not self.alternate:
+            self._remember(row)
+        self._rows_changed(top, bottom)
         self.work += 10
 
     def _row(self) -> Row:
@@ -212,7 +209,8 @@ class Grid(pyte.Screen):
         return True
 
     def _rows_changed(self, top: int, bottom: int) -> None:
-        if top == 0 and bottom == self.lines - 1:
+        if (bottom - top) * 2 >= self.lines:
+            # Most of the screen: a row too many costs less than counting them.
             self._everything_changed = True
         else:
             self._dirty.update(range(top, bottom + 1))

@@ -5,10 +5,9 @@ Looks are kept once each, so that cells share them and a look can be known by it
 
 from __future__ import annotations
 
-import re
 from typing import final
 
-from psm_console.terminal.attributes import PLAIN, Attributes, apply_sgr
+from psm_console.terminal.attributes import PLAIN, Attributes, apply_sgr, foreground_only
 from psm_console.terminal.cursor import blank_of
 
 Painted = tuple[Attributes, Attributes, Attributes]
@@ -18,12 +17,6 @@ LOOKS_LIMIT = 4096
 """Different looks kept before all are forgotten."""
 RESULTS_LIMIT = 16
 """Results of one sequence kept before all are forgotten."""
-
-_only_foreground = re.compile(
-    "3[0-79]|9[0-7]|38;5;[0-9]{1,3}|38;2;[0-9]{1,3};[0-9]{1,3};[0-9]{1,3}"
-)
-
-_BLACK, _WHITE = Attributes(fg="black"), Attributes(fg="white")
 
 
 class Looks:
@@ -55,14 +48,14 @@ class Looks:
 class Selection(dict[int, Painted]):
     """One SGR sequence or several in a row: the results so far by identity of the look before."""
 
-    __slots__ = ("_by_base", "_looks", "_parameters")
+    __slots__ = ("_by_base", "_foreground", "_looks", "_parameters")
 
     def __init__(self, parameters: list[str], looks: Looks) -> None:
         super().__init__()
         self._parameters = parameters
         self._looks = looks
-        foreground = len(parameters) == 1 and _sets_foreground(parameters[0])
-        self._by_base: dict[int, Painted] | None = {} if foreground else None
+        self._foreground = foreground_only(parameters[0]) if len(parameters) == 1 else None
+        self._by_base: dict[int, Painted] = {}
 
     def after(self, look: Attributes) -> Painted:
         """The result for a look, worked out and noted.
@@ -72,7 +65,7 @@ class Selection(dict[int, Painted]):
         """
         if len(self) >= RESULTS_LIMIT:
             self.clear()
-        if self._by_base is None:
+        if self._foreground is None:
             painted = self._painted(look)
         else:
             base = self._looks.base(look)
@@ -80,7 +73,8 @@ class Selection(dict[int, Painted]):
             if known is None:
                 if len(self._by_base) >= RESULTS_LIMIT:
                     self._by_base.clear()
-                known = self._by_base[id(base)] = self._painted(base)
+                new = self._looks.one(Attributes(self._foreground, *base[1:]))
+                known = self._by_base[id(base)] = (new, self._looks.one(blank_of(new)), base)
             painted = (known[0], known[1], look)
         self[id(look)] = painted
         return painted
@@ -90,10 +84,3 @@ class Selection(dict[int, Painted]):
         for parameters in self._parameters:
             new = apply_sgr(new, parameters)
         return self._looks.one(new), self._looks.one(blank_of(new)), look
-
-
-def _sets_foreground(parameters: str) -> bool:
-    """Whether the sequence sets the foreground and nothing else; an impossible colour does not."""
-    if not _only_foreground.fullmatch(parameters):
-        return False
-    return apply_sgr(_BLACK, parameters) == apply_sgr(_WHITE, parameters)

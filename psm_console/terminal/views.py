@@ -56,12 +56,13 @@ class Views(Interpreter):
         """What a line holds that nobody can see: column, and the invisible characters there.
 
         Zero-width spaces and joiners, bidirectional controls, tags: all that has no cell of its own
-        and is not a mark drawn over one. Text under the conceal attribute is in `row_runs`.
+        and is not a mark drawn over one; what waits for a cell stands at the cursor. Text under the
+        conceal attribute is in `row_runs`.
         """
         row = self._rows[y]
+        found = [(self.cursor.x, self._orphans)] if self._orphans and y == self.cursor.y else []
         if not row.care & COMPLEX:
-            return []
-        found = []
+            return found
         for x, text in enumerate(row.text):
             unseen = "".join(mark for mark in text[1:] if not _is_drawn(mark))
             if unseen:

@@ -66,9 +66,12 @@ def test_what_has_no_cell_is_found() -> None:
 
 
 def test_zero_width_text_at_the_start_of_a_line_waits_for_a_cell() -> None:
-    screen = fed((20, 2), "\u200brm".encode())
-
+    screen = fed((20, 2), "\u200b".encode())
     assert screen.hidden_text(0) == [(0, "\u200b")]
+
+    screen.feed(b"rm")
+    assert screen.hidden_text(0) == [(0, "\u200b")]
+    assert screen.row_text(0) == "r\u200bm"
 
 
 def test_marks_on_one_cell_have_a_limit() -> None:
