@@ -7,9 +7,10 @@ from datetime import datetime
 
 from psm_console.credentials import ensure_signers, fingerprint, make_key
 from psm_console.domain.inventory import CONSOLE_ROLES, LOCAL, Identity
+from psm_console.domain.text import visible
 from psm_console.store import Home, Store
 
-from .errors import told
+from .errors import Failed, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ def init(home: Home, now: datetime) -> Initialised:
     Never asks. May be repeated, also by two processes at once.
     """
     home.create()
+    _check_not_lost(home)
     host = make_key(home.host_key, "psm host key")
     recording = make_key(home.recording_key, "psm recording key")
     ensure_signers(home.allowed_signers, recording)
@@ -50,6 +52,15 @@ def init(home: Home, now: datetime) -> Initialised:
                 detail={"host_key": fingerprint(host), "recording_key": fingerprint(recording)},
             )
     return Initialised(home, created, host, fingerprint(host), fingerprint(recording))
+
+
+def _check_not_lost(home: Home) -> None:
+    """Refuse to put a new store where one must have been: it would disown all evidence."""
+    if not home.database.exists() and any(home.recordings.iterdir()):
+        raise Failed(
+            f"{visible(str(home.database), 200)} is missing but there are recordings: put back a "
+            f"backup of it, or move {visible(str(home.recordings), 200)} away to begin anew"
+        )
 
 
 @told

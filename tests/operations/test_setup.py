@@ -98,6 +98,21 @@ def test_a_damaged_key_is_not_replaced_in_passing(tmp_path: Path) -> None:
     assert home.recording_key.read_text() == "broken"
 
 
+@pytest.mark.fault
+def test_a_lost_store_is_not_replaced_by_an_empty_one_beside_its_recordings(
+    place: Office,
+) -> None:
+    place.record()
+    place.store.close()
+    for path in place.home.root.glob("psm.db*"):
+        path.unlink()
+
+    with pytest.raises(Failed, match="put back a backup"):
+        init(place.home, NOON)
+
+    assert not place.home.database.exists()
+
+
 @pytest.mark.attack
 def test_a_home_open_to_others_is_not_opened(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
