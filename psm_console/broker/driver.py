@@ -57,6 +57,9 @@ class Surroundings(Protocol):
     def appended(self, session: SessionId) -> None:
         """Wake whoever watches `session`: its recording has grown."""
 
+    def refused(self, action: str, who: str, detail: str, session: SessionId) -> None:
+        """Have the audit log learn that the operator of `session` was refused something."""
+
     def need_space(self) -> None:
         """Give back the disk space that was kept for ends."""
 
@@ -191,6 +194,8 @@ class SessionDriver:
                     answer = self._opening(relay, kind)
                 case fx.RefuseChannel(_, reason):
                     answer = _refusing(relay, reason)
+                case fx.Audit(action, actor, detail):
+                    self._around.refused(action, actor, detail, self.session.id)
                 case _:
                     rest.append(effect)
         self._perform(rest)

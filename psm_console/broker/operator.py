@@ -50,6 +50,18 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
+        if not self._worker.doorway.enter(self, self._peer(), conn.abort):
+            self._worker.refusals.stranger(
+                "login.refuse", "-", f"from {self._peer()}: too many are logging in"
+            )
+            conn.abort()
+
+    def auth_completed(self) -> None:
+        self._worker.doorway.leave(self)
+
+    def _peer(self) -> str:
+        address: str = (self.connection.get_extra_info("peername") or ("?",))[0]
+        return address
 
     async def begin_auth(self, username: str) -> bool:
         # A key that was just removed must not open anything because a bell is still ringing.
@@ -154,18 +166,18 @@ class OperatorLeg(asyncssh.SSHServer):
     def _refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
         who = self._identity.name if self._identity else visible(self._user, 64)
         session = self._driver.session.id if self._driver else None
-        self._worker.audit("channel.refuse", who, f"{what} {detail}", session)
+        self._worker.refusals.known("channel.refuse", who, f"{what} {detail}", session)
         return _prohibited(f"{what} is not available through this broker")
 
     # The end
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._worker.doorway.leave(self)
         if self._identity is None and self._user:
             offered = ", ".join(self._offered[:8]) or "no key"
-            peer = self.connection.get_extra_info("peername") or ("?",)
-            self._worker.audit(
-                "login.refuse", visible(self._user, 64), f"from {peer[0]}, offered {offered}"
+            self._worker.refusals.stranger(
+                "login.refuse", visible(self._user, 64), f"from {self._peer()}, offered {offered}"
             )
         if self._driver is not None:
             self._driver.operator_lost(exc)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from functools import partial
@@ -23,9 +24,11 @@ from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Ringer, Store, StoreError, StoreThread, listen
 
 from .authentication import Keyring
+from .doorway import Doorway
 from .driver import Brief, SessionDriver
 from .journal import Journal
 from .operator import OperatorLeg, RefusedError
+from .refusals import RefusalLog
 from .reserve import Reserve
 
 log = logging.getLogger(__name__)
@@ -62,6 +65,8 @@ class Worker:
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
         self._to_ring: set[SessionId] = set()
+        self.doorway = Doorway(time.monotonic)
+        self.refusals = RefusalLog(self.audit, time.monotonic)
 
     # Life
 
@@ -119,7 +124,7 @@ class Worker:
         now = utc_now()
         match decide(identity.name, account, self._inventory, now):
             case Refused(reason):
-                self.audit("session.refuse", identity.name, f"{account}: {reason}")
+                self.refusals.known("session.refuse", identity.name, f"{account}: {reason}")
                 raise RefusedError(reason)
             case Allowed() as allowed:
                 pass
@@ -134,7 +139,7 @@ class Worker:
             client=_client(leg),
         )
         if not self._reserve.fill():
-            self.audit("session.refuse", identity.name, "the disk is full")
+            self.refusals.known("session.refuse", identity.name, "the disk is full")
             raise RefusedError(UNRECORDED)
         journal = Journal(self.store, session, utc_now)
         recorder = await self._record(session, journal)
@@ -179,6 +184,10 @@ class Worker:
         for session in sessions:
             self._ringer.ring(session)
 
+    def refused(self, action: str, who: str, detail: str, session: SessionId) -> None:
+        """Have the audit log learn that the operator of `session` was refused something."""
+        self.refusals.known(action, who, detail, session)
+
     def need_space(self) -> None:
         """Give back the reserve: a recorder failed, and its end shall still be written."""
         self._reserve.release()
@@ -190,6 +199,7 @@ class Worker:
             self.store.submit(partial(_beat, self.id, utc_now()))
             for driver in list(self.sessions.values()):
                 self._tick(driver)
+            self.refusals.settle()
             await asyncio.sleep(_HEARTBEAT_S)
 
     def _tick(self, driver: SessionDriver) -> None:
