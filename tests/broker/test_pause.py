@@ -15,7 +15,7 @@ import pytest
 
 from psm_console.broker.relay import Relay
 from psm_console.domain.session import Outcome, Verb
-from tests.support.sshd import _descendants
+from tests.support.sshd import descendants
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
 
@@ -49,7 +49,7 @@ def stopped_target(stand: Stand) -> Iterator[None]:
     assert stand.sshd.process is not None
     servers = [
         pid
-        for pid in _descendants(stand.sshd.process.pid)
+        for pid in descendants(stand.sshd.process.pid)
         if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     for pid in servers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from psm_console.console.acts import written
 from psm_console.operations import ACTIONS, Scope
 
 _WHERE = {
@@ -13,17 +14,6 @@ _WHERE = {
     Scope.LIBRARY: "library",
     Scope.REPLAY: "replay",
 }
-_WRITTEN = {
-    "question_mark": "?",
-    "slash": "/",
-    "colon": ":",
-    "comma": ",",
-    "full_stop": ".",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-}
 _TENTHS = [f"replay.tenth_{tenth}" for tenth in range(10)]
 
 
@@ -34,17 +24,12 @@ def key_table() -> str:
         if not act.keys or act.id in _TENTHS[1:]:
             continue
         where = ", ".join(_WHERE[scope] for scope in act.scopes)
-        keys = " ".join(f"`{_written(key)}`" for key in act.keys)
+        keys = " ".join(f"`{written(key)}`" for key in act.keys)
         does = act.description
         if act.id in _TENTHS:
             keys, does = "`0` … `9`", "Go to so many tenths of the recording"
         rows.append(f"| {where} | {keys} | {does} |")
     return "\n".join(rows)
-
-
-def _written(key: str) -> str:
-    *modifiers, name = key.split("+")
-    return "+".join([*modifiers, _WRITTEN.get(name, name)])
 
 
 if __name__ == "__main__":
