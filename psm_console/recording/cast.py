@@ -176,14 +176,14 @@ class StepReader:
         return self._decoder.end
 
     @property
-    def notes(self) -> list[str]:
-        """Sentences about what had to be passed over so far."""
-        found = []
-        if self._decoder.broken:
-            found.append(f"{self._decoder.broken} lines hold no event and were passed over")
-        if self._source.overlong:
-            found.append(f"{self._source.overlong} lines over 16 MiB were passed over")
-        return found
+    def broken(self) -> int:
+        """Lines so far that hold no event."""
+        return self._decoder.broken
+
+    @property
+    def overlong(self) -> int:
+        """Lines so far that are longer than 16 MiB."""
+        return self._source.overlong
 
     def read(self, max_bytes: int) -> list[Step]:
         """Return the events in the next `max_bytes` at most."""

@@ -22,12 +22,14 @@ class CastWriter:
     returns; it raises OSError otherwise.
     """
 
+    suffix = ".cast"
+
     def __init__(self, folder_fd: int, stem: str, *, pty: bool, quota_bytes: int) -> None:
         self._folder_fd = folder_fd
         self._stem = stem
         self._pty = pty
         self._quota = quota_bytes
-        self.file = EvidenceFile(folder_fd, f"{stem}.cast")
+        self.file = EvidenceFile(folder_fd, f"{stem}{self.suffix}")
         self._bin: EvidenceFile | None = None
         self._last_us = 0
         self._pending = b""

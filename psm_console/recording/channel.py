@@ -65,6 +65,9 @@ class ChannelRecorder:
     RecordingError when something failed earlier or the channel is closed.
     """
 
+    _writer: type[CastWriter] = CastWriter
+    _header = staticmethod(lines.header)
+
     def __init__(self, shared: Shared, opening: Opening) -> None:
         """Create the cast, write its header and sign it."""
         self._shared = shared
@@ -76,7 +79,7 @@ class ChannelRecorder:
         )
         stem = f"{opening.number}-{opening.kind}"
         quota = shared.policy.quota_bytes
-        self._cast = CastWriter(shared.folder_fd, stem, pty=pty, quota_bytes=quota)
+        self._cast = self._writer(shared.folder_fd, stem, pty=pty, quota_bytes=quota)
         self._gate = _Gate(shared.health, self._cast.file.name)
         self._resized_us = -RESIZE_SPAN_US
         self._held: tuple[int, Size] | None = None
@@ -113,7 +116,7 @@ class ChannelRecorder:
             command=command,
             psm=origin,
         )
-        self._cast.file.append(lines.header(header))
+        self._cast.file.append(self._header(header))
         if command != opening.command:
             self._cast.note("command", {"text": lines.text(opening.command or "")})
         self._sign(_us(opening.at))

@@ -45,6 +45,8 @@ class _Packed(msgspec.Struct, array_like=True):
     latest_us: int
     output_bytes: int
     exit: str | None
+    broken: int
+    overlong: int
 
 
 class Facts:
@@ -68,6 +70,20 @@ class Facts:
         self.output_bytes = 0
         self.exit: str | None = None
         """What the program's exit status was."""
+        self.broken = 0
+        """Lines that hold no event."""
+        self.overlong = 0
+        """Lines over 16 MiB."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what could not be taken in."""
+        found = []
+        if self.broken:
+            found.append(f"{self.broken} lines hold no event and were passed over")
+        if self.overlong:
+            found.append(f"{self.overlong} lines over 16 MiB were passed over")
+        return found
 
     def take(self, event: Event, kind: str = "") -> None:
         """Note an event; `kind` is what a marker is about."""

@@ -56,6 +56,7 @@ class Indexer:
         self._skip = start.skip
         self._reader: StepReader = cast.reader(start)
         self.facts = self._facts_before(self._reader.offset)
+        self._broken, self._overlong = self.facts.broken, self.facts.overlong
         self._facts_at = self.index.facts_at.offset
         self._spent = sum(len(frame.snapshot) for frame in frames)
         self._guess = len(frames[-1].snapshot) if frames else 2500
@@ -102,15 +103,12 @@ class Indexer:
         """How the channel ended, once that was read."""
         return self._reader.end
 
-    @property
-    def notes(self) -> list[str]:
-        """Sentences about what was passed over."""
-        return self._reader.notes
-
     def advance(self, max_bytes: int = READ) -> None:
         """Read on for at most `max_bytes`; raises OSError."""
         for step in self._reader.read(max_bytes):
             self._take(step)
+        self.facts.broken = self._broken + self._reader.broken
+        self.facts.overlong = self._overlong + self._reader.overlong
 
     def finish(self) -> None:
         """Take a last line without its end, and note what is known: this was all; idempotent."""

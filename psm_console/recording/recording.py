@@ -61,9 +61,8 @@ class Recording:
         self.path = path
         self.info = info
         """What session.json says; empty without one."""
-        self.notes: list[str] = []
-        """Sentences about what could not be read."""
         self._channels = channels
+        self._refused: list[str] = []
 
     @classmethod
     def open(
@@ -104,8 +103,16 @@ class Recording:
             raise RecordingError(
                 notes[0] if notes else f"{path.name} holds no recording of a channel"
             )
-        recording.notes = notes
+        recording._refused = notes
         return recording
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what could not be read."""
+        found = list(self._refused)
+        for replay in self._channels.values():
+            found += [f"{replay.path.name}: {note}" for note in replay.facts.notes]
+        return found
 
     @property
     def channels(self) -> tuple[ChannelInfo, ...]:

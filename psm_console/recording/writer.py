@@ -21,8 +21,11 @@ from . import lines
 from .channel import ChannelRecorder, Opening, Shared
 from .events import FORMAT, SESSION_FILE, RecordingError, instant
 from .evidence import EvidenceFile, Health, reason_of
+from .sftp_recorder import SftpRecorder
 from .signing import Checkpoint, Signer
 
+CHANNEL_FILES = (".cast", ".jsonl")
+"""How the names of signed files end: a channel's cast, or its log of file operations."""
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
@@ -40,7 +43,7 @@ class Seal:
     """The end of a recording."""
 
     digest: str
-    """SHA-256 of what `LC_ALL=C sha256sum *.cast session.json` prints, in hexadecimal."""
+    """SHA-256 of what `LC_ALL=C sha256sum [1-9]*.[cj]* session.json` prints, in hexadecimal."""
     files: tuple[SealedFile, ...]
     size_bytes: int
     failure: str | None = None
@@ -124,7 +127,9 @@ class SessionRecorder:
         if self._closing:
             raise RecordingError("the recording is closed; no channel can be opened in it")
         try:
-            channel = ChannelRecorder(self._shared, Opening(number, kind, at, size, term, command))
+            opening = Opening(number, kind, at, size, term, command)
+            recorder = SftpRecorder if kind is ChannelKind.SFTP else ChannelRecorder
+            channel = recorder(self._shared, opening)
         except BaseException as error:
             self._shared.health.fail(error)
             raise
@@ -208,7 +213,9 @@ class SessionRecorder:
             for file in channel.files
         ]
         files.sort(key=lambda file: file.name)
-        signed = [file for file in files if file.name.endswith(".cast")] + [self._session_file]
+        signed = [file for file in files if file.name.endswith(CHANNEL_FILES)] + [
+            self._session_file
+        ]
         listing = "".join(f"{file.sha256}  {file.name}\n" for file in signed)
         files.append(self._session_file)
         return Seal(

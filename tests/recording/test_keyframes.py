@@ -17,7 +17,7 @@ from psm_console.recording.live_index import LiveIndex
 from psm_console.recording.recording import Recording
 
 from .making import make_recorder, open_shell
-from .test_recording import linear, programs
+from .test_recording import V3, linear, programs
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,8 @@ def test_a_changed_cast_makes_its_index_worthless(tmp_path: Path) -> None:
     with Recording.open(path):
         pass
     text = path.read_bytes()
-    path.write_bytes(text.replace(b"plain text", b"other text"))
+    # Far before the newest keyframe, so that only a look at everything can see it.
+    path.write_bytes(text.replace(b"plain text", b"other text", 20))
 
     with CastFile(path) as cast:
         assert load(cast) is None
@@ -139,7 +140,8 @@ def test_a_cast_that_is_changed_under_an_open_recording_is_noticed(tmp_path: Pat
         with path.open("r+b") as file:
             file.write(text.replace(b"plain text", b"other text"))
 
-        assert recording.screen_at(50).same_as(linear(path, 50))
+        for at in range(0, 50, 5):
+            assert recording.screen_at(at).same_as(linear(path, at))
 
 
 @pytest.mark.attack
@@ -241,6 +243,28 @@ def test_an_index_made_in_turns_is_as_good_as_one_made_at_once(tmp_path: Path) -
     assert loaded[0].complete is not None
     assert len(loaded[0].keyframes) > 5
     check(path)
+
+
+def test_an_index_goes_on_inside_a_long_event(tmp_path: Path) -> None:
+    path = tmp_path / "long.cast"
+    text = "".join(f"\\u001b[{row % 24 + 1};{row % 60}Hrow {row}" for row in range(20_000))
+    path.write_bytes(V3 + f'[1, "o", "{text}"]\n'.encode())
+    live = LiveIndex(path)
+    while not live.at_end:
+        live.advance(1 << 20)
+    live.close()
+    with CastFile(path) as cast:
+        loaded = load(cast)
+        assert loaded is not None and loaded[0].keyframes[-1].position.skip
+    with path.open("ab") as file:
+        file.write(b'[1, "o", "after"]\n')
+
+    live = LiveIndex(path)
+    while not live.at_end:
+        live.advance(1 << 20)
+
+    assert live.screen.same_as(linear(path, 9))
+    live.close()
 
 
 def test_an_index_has_one_writer(tmp_path: Path) -> None:

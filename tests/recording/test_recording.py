@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from psm_console.domain.session import Size
 from psm_console.recording import indexer, projector
 from psm_console.recording.cast import CastFile
-from psm_console.recording.events import RecordingError
+from psm_console.recording.events import LINE_LIMIT, Event, RecordingError
+from psm_console.recording.facts import BINS, GAPS, Facts
 from psm_console.recording.projector import Projector
 from psm_console.recording.recording import Recording
+from psm_console.recording.source import LineSource, MemoryBytes
 from psm_console.terminal import Screen
 
 from .making import make_recorder, open_exec, open_shell
@@ -254,6 +256,43 @@ def test_an_overlong_line_is_passed_over_and_told(tmp_path: Path) -> None:
 
     with Recording.open(path) as recording:
         assert recording.text_at(9)[0] == "after"
+        assert recording.notes == ["long.cast: 1 lines over 16 MiB were passed over"]
+    with Recording.open(path) as recording:
+        assert recording.notes == ["long.cast: 1 lines over 16 MiB were passed over"]
+
+
+@pytest.mark.attack
+def test_a_line_without_an_end_is_not_held_in_memory() -> None:
+    source = LineSource(MemoryBytes(b"x" * (20 << 20) + b"\nafter\n"))
+
+    for _ in range(18):
+        assert source.read(1 << 20) == []
+
+    assert source.offset > LINE_LIMIT
+    while not source.at_end:
+        lines = source.read(1 << 20)
+    assert [line for _, line in lines] == [b"after"]
+
+
+@pytest.mark.attack
+def test_what_is_known_of_a_recording_stays_small_however_long_it_is() -> None:
+    facts = Facts()
+    for number in range(20_000):
+        facts.take(Event(number * 10**9, "o", b"x"))
+        facts.take(Event(number * 10**9, "m", "y" * 9999))
+
+    assert len(facts.bins) <= BINS
+    assert len(facts.gaps) <= GAPS
+    assert len(facts.pack()) < 100_000
+    assert sum(facts.activity(10, facts.latest_us)) == pytest.approx(20_000)
+
+
+def test_a_projector_shows_no_block_of_bytes_that_are_no_text() -> None:
+    shown = Projector(Screen(80, 24, history=0))
+    shown.show(Event(0, "o", b"garbage", beside=7))
+    shown.show(Event(0, "o", b"text"))
+
+    assert shown.flush().row_text(0) == "text"
 
 
 @pytest.mark.attack

@@ -136,6 +136,18 @@ def test_no_cut_or_flipped_signature_is_good_or_raises() -> None:
     assert keys.check("é not base64", b"message") is SignatureState.BAD
 
 
-def test_the_reserved_field_of_a_signature_is_not_trusted_blindly() -> None:
+@pytest.mark.attack
+def test_a_signature_has_one_spelling() -> None:
+    blob = base64.b64decode(signer_of().sign(b"message"))
+    at = blob.index(b"psm-recording") + len(b"psm-recording")
+    assert blob[at : at + 4] == b"\0\0\0\0"
+    with_more = blob[:at] + b"\0\0\0\1x" + blob[at + 4 :]
+
+    state = trusted().check(base64.b64encode(with_more).decode(), b"message")
+
+    assert state is SignatureState.BAD
+
+
+def test_what_is_no_signature_of_ours_is_told() -> None:
     with pytest.raises(sshsig.SignatureFormatError):
         sshsig.check(base64.b64encode(b"SSHSIG\0\0\0\2").decode(), b"psm-recording", b"")

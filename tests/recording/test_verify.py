@@ -185,6 +185,16 @@ def break_signature(made: Made) -> None:
     )
 
 
+def respell_signature(made: Made) -> None:
+    text = made.shell.read_bytes()
+    at = text.rindex(b'"offset":')
+    made.shell.write_bytes(text[:at] + b" " + text[at:])
+
+
+def add_to_signature(made: Made) -> None:
+    made.shell.write_bytes(made.shell.read_bytes()[:-2] + b',"note":"looks fine"}\n')
+
+
 W = VerdictWord
 
 
@@ -208,6 +218,8 @@ W = VerdictWord
         (stray_bin, W.ORPHAN, W.ORPHAN),
         (huge_line, W.CORRUPT, W.CORRUPT),
         (break_signature, W.BAD_SIGNATURE, W.BAD_SIGNATURE),
+        (respell_signature, W.CORRUPT, W.CORRUPT),
+        (add_to_signature, W.CORRUPT, W.CORRUPT),
     ],
 )
 def test_damage_gets_its_word(

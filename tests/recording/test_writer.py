@@ -63,6 +63,11 @@ def test_nothing_that_lies_there_already_is_written_into(tmp_path: Path) -> None
     with pytest.raises(OSError):
         open_shell(recorder)
     assert not (tmp_path / "stolen").exists()
+    recorder = make_recorder(tmp_path, "s4")
+    (tmp_path / "s4" / "1-shell.cast").write_text("precious")
+    with pytest.raises(FileExistsError):
+        open_shell(recorder)
+    assert (tmp_path / "s4" / "1-shell.cast").read_text() == "precious"
 
 
 def test_the_seal_is_what_sha256sum_says(tmp_path: Path) -> None:
@@ -204,7 +209,7 @@ def test_a_full_disk_at_any_write_stops_everything_and_loses_nothing(
         if channel is not None:
             path = tmp_path / f"s{fail_at}" / channel.file
             assert read_bytes(path).startswith(forwarded)
-            assert '"reason":"recording failed"' in path.read_text()
+            assert '\n# psm end {"at":3,"reason":"recording failed"' in path.read_text()
     assert stopped == 26
 
 
