@@ -14,8 +14,8 @@ from typing import TypeVar
 import pytest
 
 from psm_console.broker.relay import Relay
+from psm_console.demo.children import descendants
 from psm_console.domain.session import Outcome, Verb
-from tests.support.sshd import descendants
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
 
