@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar
 
 from textual import on
@@ -16,6 +17,8 @@ from psm_console.operations.actions import ACTIONS, Act, Scope
 
 from .acts import written_keys
 
+HANG = 30
+"""Cells of key and title."""
 TITLES = {
     Scope.ORDER: "On a live session",
     Scope.LIVE: "In the live list",
@@ -52,8 +55,8 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Show all."""
-        self._show("")
         self.query_one("#search").focus()
+        self.call_after_refresh(self._show, "")
 
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
@@ -62,12 +65,13 @@ class HelpScreen(ModalScreen[None]):
     def _show(self, words: str) -> None:
         wanted = words.casefold().split()
         scopes = sorted(TITLES, key=lambda scope: scope not in self._here)
+        width = self.query_one("#list").size.width or 72
         pieces = []
         for scope in scopes:
             found = [act for act in ACTIONS if act.keys and scope in act.scopes]
             found = [act for act in found if _has(act, scope, wanted)]
             if found:
-                pieces.append(_paragraph(scope, found))
+                pieces.append(_paragraph(scope, found, width))
         nothing = Content("No key does that; esc closes this.")
         self.query_one("#list", Static).update(Content("\n\n").join(pieces) if pieces else nothing)
 
@@ -80,18 +84,20 @@ class HelpScreen(ModalScreen[None]):
         self.dismiss()
 
 
-def _paragraph(scope: Scope, acts: list[Act]) -> Content:
+def _paragraph(scope: Scope, acts: list[Act], width: int) -> Content:
     lines = [Content.styled(TITLES[scope], "bold $key")]
     for act in acts:
+        pieces = textwrap.wrap(act.description, max(width - HANG, 20))
         lines.append(
             Content.assemble(
                 (f"  {written_keys(act):<12} ", "bold $text-strong"),
                 (f"{act.title:<14} ", "$foreground"),
-                (act.description, "$text-quiet"),
+                (pieces[0], "$text-quiet"),
             )
         )
+        lines += [Content.styled(" " * HANG + piece, "$text-quiet") for piece in pieces[1:]]
         if act.cli:
-            lines.append(Content.styled(" " * 30 + act.cli, "italic $text-quiet"))
+            lines.append(Content.styled(" " * HANG + act.cli, "italic $text-quiet"))
     return Content("\n").join(lines)
 
 

@@ -19,15 +19,7 @@ FEED_ON_S = 30.0
 """How far ahead it is cheaper to feed on than to seek."""
 LOOK_BACK_S = (1.0, 10.0, 100.0, 1e9)
 """How far back the change before is looked for, each in turn."""
-WEIGHTS = {
-    "warn": 1,
-    "warning": 1,
-    "pause": 1,
-    "paused": 1,
-    "resume": 1,
-    "terminate": 2,
-    "alert": 2,
-}
+_SUPERVISED = ("pause", "resume", "warn", "alert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +140,20 @@ class Player:
             projector.flush()
 
 
+def weight(kind: str, label: str, operator: str) -> int:
+    """Return 2 for an end that the operator did not choose, 1 for a supervisor's act, else 0.
+
+    Labels begin with the verb and who did it, `pause by sue: …`; kinds name the verb where they
+    are written.
+    """
+    verb = kind or label.partition(" ")[0]
+    if verb == "terminate":
+        return 2
+    if verb == "end":
+        return 0 if operator and label.startswith(f"end by {operator}") else 2
+    return 1 if verb in _SUPERVISED else 0
+
+
 def _instant(recording: Recording, wish: Wish) -> float:
     """Return the instant that a wish means; there is no change beyond the first and the last."""
     if wish.step > 0:
@@ -179,12 +185,12 @@ def _draws(event: Event) -> bool:
 
 
 def _reel(recording: Recording) -> Reel:
-    duration = recording.duration
+    operator = str(recording.info.get("operator", ""))
     return Reel(
-        duration,
+        recording.duration,
         recording.idle_spans(IDLE_S),
         [
-            Moment(marker.at, marker.label, WEIGHTS.get(marker.kind, 0))
+            Moment(marker.at, marker.label, weight(marker.kind, marker.label, operator))
             for marker in recording.markers
         ],
         [round(count) for count in recording.activity(BINS)],

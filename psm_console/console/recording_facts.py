@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from textual.content import Content
@@ -13,6 +14,8 @@ from . import figures, glyphs
 from .facts import Fact, channel_line, traffic
 from .player import Moment
 
+HANG = 11
+"""Cells of a marker's sign and time."""
 _TOKENS = ("mark", "mark-warning", "mark-alert")
 
 
@@ -41,21 +44,24 @@ def recording_facts(info: RecordingInfo, verdict: str) -> list[Fact]:
     return [*facts, *channels]
 
 
-def marker_lines(markers: Sequence[Moment], at: float, height: int) -> Content:
-    """Return the markers around an instant, the one that it stands behind marked."""
+def marker_lines(markers: Sequence[Moment], at: float, width: int, height: int) -> Content:
+    """Return the markers around an instant, the newest one that has passed pointed at."""
     if not markers:
         return Content.styled("No moment of this session was marked.", "$text-quiet")
     current = max((i for i, marker in enumerate(markers) if marker.at <= at + 0.001), default=-1)
-    first = min(max(current - height // 2, 0), max(len(markers) - height, 0))
-    lines = []
+    first = min(max(current - height // 3, 0), max(len(markers) - height, 0))
+    lines: list[Content] = []
     for index, marker in enumerate(markers[first : first + height], first):
-        here = index == current
-        sign = glyphs.PLAY if here else " "
-        token = _TOKENS[min(marker.weight, 2)]
-        lines.append(
-            Content.assemble(
-                (f"{sign} {figures.offset(marker.at)} ", "bold $key" if here else "$text-quiet"),
-                (f"{glyphs.MARKS[min(marker.weight, 2)]} {visible(marker.label, 80)}", f"${token}"),
-            )
-        )
-    return Content("\n").join(lines)
+        lines += _marker(marker, width, here=index == current)
+    return Content("\n").join(lines[:height])
+
+
+def _marker(marker: Moment, width: int, *, here: bool) -> list[Content]:
+    """Return a marker's lines, what does not fit hanging under its label."""
+    weight = min(marker.weight, 2)
+    token, sign = f"${_TOKENS[weight]}", glyphs.PLAY if here else " "
+    text = f"{glyphs.MARKS[weight]} {visible(marker.label, 200)}"
+    pieces = textwrap.wrap(text, max(width - HANG, 8), subsequent_indent="  ") or [text]
+    head = (f"{sign} {figures.offset(marker.at)} ", "bold $key" if here else "$text-quiet")
+    rest = [Content.styled(" " * HANG + piece, token) for piece in pieces[1:]]
+    return [Content.assemble(head, (pieces[0], token)), *rest]

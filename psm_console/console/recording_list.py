@@ -154,13 +154,23 @@ class RecordingList(VirtualList[RecordingInfo]):
             (fit(seconds.rjust(LENGTH - 2), LENGTH), ink.style(text, back)),
             (fit(size.rjust(SIZE - 2), SIZE), ink.style(text, back)),
             (fit(state, STATE), ink.style(token, back)),
-            (fit(visible(_story(row)), last), ink.style(text, back, dim=not back)),
+            self._told(row, last, back, text),
         ]
+
+    def _told(self, row: RecordingInfo, width: int, back: str, text: str) -> Cell:
+        """How it ended, in a colour of its own when the operator did not choose the end."""
+        session = row.session
+        forced = session.ended_by is not None and session.ended_by != session.operator
+        token = "mark-alert" if forced else text
+        return (
+            fit(visible(_story(row)), width),
+            self.ink.style(token, back, dim=not (back or forced)),
+        )
 
 
 def _widths(width: int) -> tuple[int, int, int]:
     """Return the widths of operator, account and the rest."""
-    operator, account = (14, 24) if width >= 110 else (10, 18)
+    operator, account = (14, 24) if width >= 150 else (11, 18)
     last = width - WHEN - 2 - operator - account - LENGTH - SIZE - STATE
     if last < 0:
         account, last = max(account + last, 8), 0

@@ -213,7 +213,8 @@ class ReplayScreen(Room):
 
     def _tell_markers(self, reel: Reel) -> None:
         panel = self.query_one("#markers", Notice)
-        panel.say(marker_lines(reel.markers, self.playback.at, max(panel.size.height - 2, 6)))
+        width, height = panel.size.width, max(panel.size.height, 6)
+        panel.say(marker_lines(reel.markers, self.playback.at, width, height))
 
     def _tell_time(self) -> None:
         if not self.laid_out:

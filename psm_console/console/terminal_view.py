@@ -77,11 +77,11 @@ class TerminalView(Widget, can_focus=False):
         """Whether some of it is out of view."""
         return self.crop.size != self._shape
 
-    def collect(self) -> None:
-        """Take over what changed since the last time, and ask for it to be drawn."""
+    def collect(self) -> int:
+        """Take over what changed, ask for it to be drawn; return how many rows that is."""
         screen = self._screen
         if screen is None:
-            return
+            return 0
         if self._painter is None:
             self._painter = CellPainter(Ink(self.app.theme_variables))
         with self._lock:
@@ -94,6 +94,7 @@ class TerminalView(Widget, can_focus=False):
             self._make_rows(screen, self._painter)
         for row in dirty:
             self._refresh_row(row)
+        return len(dirty)
 
     def _take_shape(self, screen: Screen) -> None:
         shape = Size(screen.columns, screen.lines)

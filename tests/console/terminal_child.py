@@ -59,6 +59,10 @@ class TerminalChild:
             if not self._read(0):
                 return
 
+    def read_now(self) -> None:
+        """Keep what it has written already."""
+        self._read(0)
+
     def _read(self, timeout_s: float) -> bool:
         if not select.select([self.master], [], [], timeout_s)[0]:
             return True
