@@ -116,14 +116,19 @@ def _work_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[None]:
-    """Turn the first SIGTERM, SIGINT or SIGHUP into `_Told`; later ones wait for the tidying."""
+    """Turn the first SIGTERM, SIGINT or SIGHUP into `_Told`; later ones wait for the tidying.
+
+    Who ignores hang-ups (nohup) means it; an ignored SIGINT is only how shells start jobs.
+    """
 
     def tell(number: int, frame: FrameType | None) -> None:
         for one in numbers:
             signal.signal(one, signal.SIG_IGN)
         raise _Told(number)
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, tell) for number in numbers}
     try:
         yield

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +57,9 @@ def _environment(temporary: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _headless(temporary: Path, *arguments: str) -> Iterator[Demo]:
+def _headless(temporary: Path, *arguments: str, before: Sequence[str] = ()) -> Iterator[Demo]:
     process = subprocess.Popen(
-        [*_PSM, *arguments, "demo", "--headless"],
+        [*before, *_PSM, *arguments, "demo", "--headless"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -140,6 +140,14 @@ def test_a_signal_ends_it_and_nothing_is_left(tmp_path: Path, number: int) -> No
         assert running.process.wait(15) == 0
         assert _gone(below)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_hanging_up_does_not_end_what_was_started_with_nohup(tmp_path: Path) -> None:
+    with _headless(tmp_path, before=["nohup"]) as running:
+        running.process.send_signal(signal.SIGHUP)
+
+        eventually_sync(lambda: len(running.sessions()) > 2, what="sessions")
+        assert running.process.poll() is None
 
 
 def test_processes_do_not_outlive_a_demo_that_was_killed(tmp_path: Path) -> None:
