@@ -39,6 +39,7 @@ class ChannelKind(StrEnum):
 
     SHELL = "shell"
     EXEC = "exec"
+    SFTP = "sftp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +63,16 @@ class Ledger:
     input_bytes: int = 0
     """What the operator sent and the target was given."""
     input_recorded: str = "counts"
-    """`bytes`, or `counts` where policy keeps typed text out of the recording."""
+    """`bytes`, or `counts` where policy keeps typed text out of the recording; `digest` for sftp,
+    whose bytes are kept as operations and SHA-256."""
     raw_bytes: int = 0
     """Of all bytes, those kept beside the cast because they are not text."""
     digest_bytes: int = 0
     """Of all bytes, those kept as SHA-256 only, past the channel's quota."""
     discarded_bytes: int = 0
     """Typed while paused and thrown away."""
+    operations: int = 0
+    """Of an sftp channel: the file operations that were asked for, the refused ones included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import msgspec
 
 from psm_console.domain.session import Size
 
+from . import file_log
 from .events import BYTE_CODES, TIME_LIMIT_US, Code, Event
 
 BULK_LIMIT = 16 << 20
@@ -107,9 +108,18 @@ class LineDecoder:
             return self._event_line(line)
         if line.startswith(b"#"):
             return self._comment(line[6:]) if line.startswith(b"# psm ") else None
+        if line.startswith(b"{") and (logged := file_log.decode(line)) is not None:
+            return self._logged(*logged)
         if line.strip():
             self.broken += 1
         return None
+
+    def _logged(self, at: float, code: str, text: str) -> Event:
+        """Return what a line of a log of file operations says, as something to be shown."""
+        self.at_us = max(self.at_us, round(min(max(at, 0.0), _LATEST_S) * 1_000_000))
+        if code == Code.MARKER:
+            self.mark_kind, self._next_kind = self._next_kind, ""
+        return Event(self.at_us, code, text.encode() if code in BYTE_CODES else text)
 
     def _event_line(self, line: bytes) -> Event | None:
         try:

@@ -15,6 +15,12 @@ SESSION_FILE = "session.json"
 """Says who, what, when and why; beside the casts."""
 SESSION_LIMIT = 1 << 20
 """Longest session.json read, in bytes."""
+CHANNEL_FILES = (".cast", ".jsonl")
+"""How the names of signed files end: a channel's cast, or its log of file operations."""
+FILE_LOG = "psm-sftp"
+"""What the first line of an sftp channel's log says it is."""
+FILE_LOG_SIZE = Size(120, 40)
+"""The screen on which such a log is shown."""
 LINE_LIMIT = 16 << 20
 """Longest line read, in bytes, without its end."""
 HEADER_LIMIT = 64 << 10

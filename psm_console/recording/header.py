@@ -8,7 +8,7 @@ import msgspec
 
 from psm_console.domain.session import Size
 
-from .events import FORMAT, HEADER_LIMIT, Header, Origin, RecordingError
+from .events import FILE_LOG, FILE_LOG_SIZE, FORMAT, HEADER_LIMIT, Header, Origin, RecordingError
 
 _DEFAULT = Size(80, 24)
 
@@ -30,6 +30,8 @@ def parse_header(line: bytes) -> Header:
         size = size_of(fields.get("width"), fields.get("height"))
         environment = fields.get("env")
         name = environment.get("TERM") if isinstance(environment, dict) else None
+    elif fields.get("log") == FILE_LOG:
+        version, size, name = 3, FILE_LOG_SIZE, ""
     else:
         raise RecordingError(_unsupported(version))
     timestamp = _number(fields.get("timestamp"))

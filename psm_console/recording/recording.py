@@ -20,7 +20,7 @@ from .events import SESSION_FILE, SESSION_LIMIT, Event, Header, RecordingError
 from .facts import Marker
 from .source import FileBytes
 
-_CAST = re.compile(r"([1-9][0-9]{0,8})-[a-z]+\.cast")
+_CAST = re.compile(r"([1-9][0-9]{0,8})-(?:[a-z]+\.cast|sftp\.jsonl)")
 _SECOND = 1_000_000
 
 Progress = Callable[[float], None]

@@ -18,7 +18,7 @@ import msgspec
 from psm_console.domain.text import visible
 
 from .cast_check import CastCheck, FileVerdict, VerdictWord
-from .events import SESSION_FILE, SESSION_LIMIT, RecordingError
+from .events import CHANNEL_FILES, SESSION_FILE, SESSION_LIMIT, RecordingError
 from .signing import TrustedKeys
 from .source import open_regular
 from .writer import SESSION_ID
@@ -27,7 +27,7 @@ __all__ = ["FileVerdict", "Verdict", "VerdictWord", "verify"]
 
 FILES_LIMIT = 10_000
 """Files in a folder at most: channels are numbered by us, so more were put there by others."""
-_NAME = re.compile(r"[1-9][0-9]{0,8}-[a-z]+\.cast")
+_NAME = re.compile(r"[1-9][0-9]{0,8}-([a-z]+\.cast|sftp\.jsonl)")
 _WORST_FIRST = (
     VerdictWord.MISSING,
     VerdictWord.TRUNCATED,
@@ -86,7 +86,7 @@ def verify(
     casts = [
         _cast(folder / name, identity, session_verdict.sha256, trusted, known)
         for name in names
-        if name.endswith(".cast")
+        if name.endswith(CHANNEL_FILES)
     ]
     files = [*casts, session_verdict, *_unaccounted(names, known)]
     verdict = _worst(files)

@@ -19,13 +19,11 @@ from psm_console.domain.session import ChannelKind, Session, Size
 
 from . import lines
 from .channel import ChannelRecorder, Opening, Shared
-from .events import FORMAT, SESSION_FILE, RecordingError, instant
+from .events import CHANNEL_FILES, FORMAT, SESSION_FILE, RecordingError, instant
 from .evidence import EvidenceFile, Health, reason_of
 from .sftp_recorder import SftpRecorder
 from .signing import Checkpoint, Signer
 
-CHANNEL_FILES = (".cast", ".jsonl")
-"""How the names of signed files end: a channel's cast, or its log of file operations."""
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 
 
