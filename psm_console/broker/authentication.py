@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import asyncssh
 
 from psm_console.domain.inventory import Identity, Inventory
 from psm_console.domain.names import Login
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who somebody is, under which login, and by which public key (SSH wire form)."""
+
+    identity: Identity
+    login: Login
+    key: bytes
 
 
 @runtime_checkable
@@ -45,8 +58,18 @@ class Keyring:
         self._owners: dict[bytes, list[Identity]] = {}
         for identity in inventory.identities.values():
             for line in identity.keys:
-                data = asyncssh.import_public_key(line).public_data
+                try:
+                    data = asyncssh.import_public_key(line).public_data
+                except ValueError:
+                    # One bad line must not lock everybody out: it lets nobody in, that is all.
+                    log.error("a key of %s can not be read and opens nothing", identity.name)
+                    continue
                 self._owners.setdefault(data, []).append(identity)
+
+    def holds(self, proof: Proof) -> bool:
+        """Whether the key that proved somebody still does."""
+        owner = self.owner(proof.login, proof.key)
+        return owner is not None and owner.name == proof.identity.name
 
     def owner(self, login: Login, key: bytes) -> Identity | None:
         """Return whom `key` proves for `login`, or None.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, assert_never
 
@@ -19,18 +19,20 @@ from psm_console.domain.events import (
     Event,
     Finished,
     RecorderFailed,
+    Stopped,
     TargetOpened,
     TargetRefused,
     Ticked,
 )
 from psm_console.domain.inventory import Account, Target
-from psm_console.domain.live import LiveSession
+from psm_console.domain.live import BROKER, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import ChannelKind, Session, SessionState
+from psm_console.domain.session import ChannelKind, Outcome, Session, SessionState
 
 from . import target as target_leg
 from .activity import Activity
+from .authentication import Proof
 from .hangup import HangUp
 from .journal import Journal
 from .relay import Relay
@@ -75,6 +77,7 @@ class Brief:
     target: Target
     account: Account
     policy: Policy
+    proof: Proof
     grant_expires_at: float | None = None
     """Seconds from the session's start."""
 
@@ -98,8 +101,9 @@ class RecordingGuard:
     ) -> bool:
         if not isinstance(error, Exception):
             return False
-        self._failed = True
+        # After the report: what that does is guarded by this same object, and may go well.
         self._report(error)
+        self._failed = True
         return True
 
     def __bool__(self) -> bool:
@@ -133,6 +137,7 @@ class SessionDriver:
         self._began = self._loop.time()
         self._guard = RecordingGuard(self._recorder_failed)
         self._numbers = 0
+        self._hanging_up = False
         self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
         self._output_closed = self._input_closed = 0
         self._alarm: asyncio.TimerHandle | None = None
@@ -152,8 +157,24 @@ class SessionDriver:
 
     def handle(self, event: Event) -> None:
         """Let the live session decide about `event`, and do what it says before returning."""
-        self._perform(self.live.handle(event))
+        effects = self.live.handle(event)
+        try:
+            self._perform(effects)
+        except Exception:
+            log.exception("%s: %s was not carried out", self.session.id, type(event).__name__)
+            self._give_up()
         self._set_alarm()
+
+    def _give_up(self) -> None:
+        """End the session after a mistake of ours, step by step, whichever of them goes wrong."""
+        for effect in self.live.handle(Stopped(self.at(), "the broker made a mistake")):
+            try:
+                self._do(effect)
+            except Exception:
+                log.exception("%s: ending it goes wrong too", self.session.id)
+        if self.live.state is SessionState.ENDING and not self._hanging_up:
+            self._do(fx.Hangup("the broker made a mistake", BROKER))
+        self.journal.flush()
 
     # The session's course
 
@@ -289,8 +310,12 @@ class SessionDriver:
     # Effects
 
     def _perform(self, effects: list[fx.Effect]) -> None:
+        state = self.live.state
         for effect in effects:
-            self._do(effect)
+            if self.live.state is state:
+                self._do(effect)
+            elif (rest := _overtaken(effect)) is not None:
+                self._do(rest)
         self.journal.flush()
 
     def _do(self, effect: fx.Effect) -> None:
@@ -314,6 +339,7 @@ class SessionDriver:
                 for relay in list(self.relays.values()):
                     relay.deliver()
             case fx.Hangup(reason, by):
+                self._hanging_up = True
                 self.spawn(self._hang_up(reason, by), "hang up")
             case fx.SaveState() | fx.SaveEnd() | fx.Audit() | fx.Acknowledge():
                 self.journal.note(effect)
@@ -330,6 +356,17 @@ class SessionDriver:
         await self.journal.settled()
         self.ended.set()
         self._around.over(self)
+
+
+def _overtaken(effect: fx.Effect) -> fx.Effect | None:
+    """Return what is left of an effect when one before it ended the session."""
+    match effect:
+        case fx.Audit():
+            return effect
+        case fx.Acknowledge():
+            return replace(effect, outcome=Outcome.FAILED, detail="the session ended meanwhile")
+        case _:
+            return None
 
 
 def _refusing(relay: Relay, reason: str) -> Callable[[], None]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import asyncssh
 from asyncssh.public_key import decode_ssh_public_key
 
-from psm_console.domain.inventory import Identity
 from psm_console.domain.names import Login
 from psm_console.domain.text import visible
 
+from .authentication import Proof
 from .driver import CrowdedError
 from .halves import OperatorHalf
 from .target import TargetRefusedError
@@ -36,7 +36,7 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._identity: Identity | None = None
+        self._proof: Proof | None = None
         self._login: Login | None = None
         self._user = ""
         self._offered: list[str] = []
@@ -86,9 +86,8 @@ class OperatorLeg(asyncssh.SSHServer):
         """Bind the identity: the signature of this key was checked for this user name."""
         login = Login.parse(username)
         key = decode_ssh_public_key(key_data)
-        if login is not None:
-            self._login = login
-            self._identity = self._worker.keyring.owner(login, key.public_data)
+        owner = login and self._worker.keyring.owner(login, key.public_data)
+        self._proof = Proof(owner, login, key.public_data) if login and owner else None
 
     def kbdint_auth_supported(self) -> bool:
         """Offered to nobody as a way in: it is how OpenSSH can be shown a sentence."""
@@ -130,11 +129,12 @@ class OperatorLeg(asyncssh.SSHServer):
         return half
 
     async def _start(self) -> SessionDriver:
-        if self._identity is None or self._login is None:
+        if self._proof is None:
             raise RefusedError("nobody is logged in")
-        if self._login.account is None:
-            raise RefusedError(f"{self._login.operator} names no account; {_FORM}")
-        driver = await self._worker.start_session(self, self._identity, self._login.account)
+        login = self._proof.login
+        if login.account is None:
+            raise RefusedError(f"{login.operator} names no account; {_FORM}")
+        driver = await self._worker.start_session(self, self._proof, login.account)
         self._driver = driver
         if self.closed:
             driver.operator_lost(None)
@@ -164,7 +164,7 @@ class OperatorLeg(asyncssh.SSHServer):
         raise self._refused("tunnelling", "tap")
 
     def _refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
-        who = self._identity.name if self._identity else visible(self._user, 64)
+        who = self._proof.identity.name if self._proof else visible(self._user, 64)
         session = self._driver.session.id if self._driver else None
         self._worker.refusals.known("channel.refuse", who, f"{what} {detail}", session)
         return _prohibited(f"{what} is not available through this broker")
@@ -174,7 +174,7 @@ class OperatorLeg(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._worker.doorway.leave(self)
-        if self._identity is None and self._user:
+        if self._proof is None and self._user:
             offered = ", ".join(self._offered[:8]) or "no key"
             self._worker.refusals.stranger(
                 "login.refuse", visible(self._user, 64), f"from {self._peer()}, offered {offered}"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from psm_console.domain.access import Allowed, Refused, decide
 from psm_console.domain.events import Directed, Stopped
-from psm_console.domain.inventory import Identity, Inventory
+from psm_console.domain.inventory import Inventory
 from psm_console.domain.names import AccountRef, SessionId, WorkerId
 from psm_console.domain.policy import Policy
 from psm_console.domain.session import Directive, Outcome, Receipt, Session, SessionState, Verb
@@ -23,7 +24,7 @@ from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Ringer, Store, StoreError, StoreThread, listen
 
-from .authentication import Keyring
+from .authentication import Keyring, Proof
 from .doorway import Doorway
 from .driver import Brief, SessionDriver
 from .journal import Journal
@@ -34,8 +35,17 @@ from .reserve import Reserve
 log = logging.getLogger(__name__)
 
 _HEARTBEAT_S = 1.0
+_STOP_S = 8.0
+"""How long the ends of all sessions may take when the broker stops."""
+_AGAIN_S = 1.0
+_TRIES = 3
+_KEY_GONE = "the key that was used to log in is no longer known; ask an admin to add a new one"
 UNRECORDED = "sessions can not be recorded at the moment, so none starts; tell an admin"
 _ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+class _InventoryChangedError(Exception):
+    """What a session was decided on is no longer what holds."""
 
 
 def utc_now() -> datetime:
@@ -65,6 +75,13 @@ class Worker:
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
         self._to_ring: set[SessionId] = set()
+        self._starting = 0
+        self._fewer = asyncio.Event()
+        """Set when a session is over, or did not come to be."""
+        self.stopping: str | None = None
+        """Why no session starts any more, once that is so."""
+        self._checked: Inventory | None = None
+        """The inventory that the live sessions were last held against."""
         self.doorway = Doorway(time.monotonic)
         self.refusals = RefusalLog(self.audit, time.monotonic)
 
@@ -76,17 +93,29 @@ class Worker:
 
     def begin(self) -> None:
         """Start the tasks that run for as long as the worker does."""
-        self.spawn(self._heartbeat(), "heartbeat")
-        self.spawn(self._obey(), "directives")
-        self.spawn(self._sync(), "sync")
+        self.spawn(self._keep(self._heartbeat), "heartbeat")
+        self.spawn(self._keep(self._obey), "directives")
+        self.spawn(self._keep(self._sync), "sync")
+
+    async def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Do `work` for ever: a mistake in it must not leave the broker deaf or its lease lapse."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("%s is started again", work.__name__)
+            await asyncio.sleep(_AGAIN_S)
 
     async def stop(self, reason: str) -> None:
         """End every session, and wait until each is sealed and stored."""
-        drivers = list(self.sessions.values())
-        for driver in drivers:
+        self.stopping = reason
+        for driver in list(self.sessions.values()):
             driver.handle(Stopped(driver.at(), reason))
-        if drivers:
-            await asyncio.wait([asyncio.ensure_future(d.ended.wait()) for d in drivers], timeout=8)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_S):
+                while self.sessions or self._starting:
+                    self._fewer.clear()
+                    await self._fewer.wait()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -117,11 +146,34 @@ class Worker:
         return OperatorLeg(self)
 
     async def start_session(
-        self, leg: OperatorLeg, identity: Identity, account: AccountRef
+        self, leg: OperatorLeg, proof: Proof, account: AccountRef
     ) -> SessionDriver:
         """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
-        await self.refresh_inventory()
-        now = utc_now()
+        self._starting += 1
+        try:
+            for _ in range(_TRIES):
+                with contextlib.suppress(_InventoryChangedError):
+                    return await self._start_session(leg, proof, account)
+            raise RefusedError("the inventory keeps changing; try again")
+        finally:
+            self._starting -= 1
+            self._fewer.set()
+
+    async def _start_session(
+        self, leg: OperatorLeg, proof: Proof, account: AccountRef
+    ) -> SessionDriver:
+        if self.stopping is not None:
+            raise RefusedError(self.stopping)
+        try:
+            await self._read_inventory()
+        except StoreError as error:
+            # Not on what was true some time ago: it may have been taken away since.
+            log.error("no session starts, the inventory can not be read: %s", error)
+            raise RefusedError(UNRECORDED) from None
+        identity, now = proof.identity, utc_now()
+        if not self.keyring.holds(proof):
+            self.refusals.known("session.refuse", identity.name, _KEY_GONE)
+            raise RefusedError(_KEY_GONE)
         match decide(identity.name, account, self._inventory, now):
             case Refused(reason):
                 self.refusals.known("session.refuse", identity.name, f"{account}: {reason}")
@@ -145,15 +197,18 @@ class Worker:
         recorder = await self._record(session, journal)
         expires = allowed.grant.expires_at
         left = None if expires is None else (expires - now).total_seconds()
-        brief = Brief(session, allowed.target, allowed.account, self.policy, left)
+        brief = Brief(session, allowed.target, allowed.account, self.policy, proof, left)
         driver = SessionDriver(brief, leg.connection, recorder, journal, self)
         self.sessions[session.id] = driver
+        if self.stopping is not None:
+            driver.handle(Stopped(driver.at(), self.stopping))
         return driver
 
     async def _record(self, session: Session, journal: Journal) -> SessionRecorder:
         """Make the session's row and folder. Neither may be missing: no evidence, no session."""
         try:
-            await asyncio.wait_for(self.store.call(partial(_begin, session)), 5)
+            begin = partial(_begin, session, self._inventory_version)
+            await asyncio.wait_for(self.store.call(begin), 5)
             return await asyncio.to_thread(
                 SessionRecorder.create,
                 self.home.recordings,
@@ -171,6 +226,7 @@ class Worker:
     def over(self, driver: SessionDriver) -> None:
         """Forget a session that has ended."""
         self.sessions.pop(driver.session.id, None)
+        self._fewer.set()
 
     def appended(self, session: SessionId) -> None:
         """Wake whoever watches `session`, once for all that was appended in this loop turn."""
@@ -227,6 +283,24 @@ class Worker:
             except StoreError as error:
                 log.error("the store does not answer: %s", error)
             await self.refresh_inventory()
+            self._check_ground()
+
+    def _check_ground(self) -> None:
+        """End the sessions that the inventory, as it is now, would not let begin.
+
+        What `apply` takes away it orders to end, but it knows nothing of keys.
+        """
+        if self._checked is self._inventory:
+            return
+        self._checked = self._inventory
+        now = utc_now()
+        for driver in list(self.sessions.values()):
+            proof, account = driver.brief.proof, driver.session.account
+            answer = decide(proof.identity.name, account, self._inventory, now)
+            if not self.keyring.holds(proof):
+                driver.handle(Stopped(driver.at(), _KEY_GONE))
+            elif isinstance(answer, Refused):
+                driver.handle(Stopped(driver.at(), answer.reason))
 
     def _direct(self, directive: Directive) -> None:
         driver = self.sessions.get(directive.session)
@@ -249,12 +323,14 @@ class Worker:
     async def refresh_inventory(self) -> None:
         """Read the inventory again if it was changed; the old one stays if the store is away."""
         try:
-            version, inventory = await self.store.call(
-                partial(_inventory_after, self._inventory_version)
-            )
+            await self._read_inventory()
         except StoreError as error:
             log.error("the inventory can not be read: %s", error)
-            return
+
+    async def _read_inventory(self) -> None:
+        version, inventory = await self.store.call(
+            partial(_inventory_after, self._inventory_version)
+        )
         if inventory is not None:
             self._inventory = inventory
             self._inventory_version = version
@@ -265,8 +341,11 @@ def _beat(worker: WorkerId, now: datetime, store: Store) -> None:
     store.workers.heartbeat(worker, now)
 
 
-def _begin(session: Session, store: Store) -> None:
+def _begin(session: Session, version: object, store: Store) -> None:
     with store.transaction():
+        if store.inventory.version() != version:
+            # `apply` ends the sessions that it finds; this one it could not have found.
+            raise _InventoryChangedError
         store.sessions.begin(session)
         store.recordings.open(session.id, session.started_at)
         store.audit.append(
@@ -287,11 +366,13 @@ def _unrecorded(session: SessionId, now: datetime, store: Store) -> None:
 
 
 def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
-    return [
-        directive
-        for directive in store.directives.pending(worker)
-        if store.directives.claim(directive.id, worker, now)
-    ]
+    # All or none: an order that is claimed and not returned would never be carried out.
+    with store.transaction():
+        return [
+            directive
+            for directive in store.directives.pending(worker)
+            if store.directives.claim(directive.id, worker, now)
+        ]
 
 
 def _too_late(directive: Directive, store: Store) -> None:

@@ -91,6 +91,7 @@ class LiveSession:
         self._timers = Timers(limits, grant_expires_at)
         self._channels: set[int] = set()
         self._waiting: list[DirectiveId] = []
+        self._unrecorded = False
         self._end_reason = ""
         self._ended_by = BROKER
 
@@ -266,9 +267,12 @@ class LiveSession:
         return effects
 
     def _recorder_failed(self, at: float, detail: str) -> list[Effect]:
-        if self.state in _OVER:
+        if self._unrecorded:
             return []
+        self._unrecorded = True
         failed = Audit("recording.fail", BROKER, detail)
+        if self.state in _OVER:
+            return [failed]
         return self._end(at, "the recording failed", BROKER, failed, recorded=False)
 
     def _end(

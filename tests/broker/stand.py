@@ -154,12 +154,18 @@ class Stand:
         self, session: Session, verb: Verb, by: str = "sue", *, reason: str = "", text: str = ""
     ) -> Directive:
         """Store an order and ring, as a supervisor's console does."""
-        directive = Directive(
-            DirectiveId(new_id()), session.id, verb, by, datetime.now(UTC), reason, text
-        )
+        directive = self.make(session, verb, by, reason=reason, text=text)
         with Store.open(self.home) as store:
             store.directives.add(directive)
         return directive
+
+    def make(
+        self, session: Session, verb: Verb, by: str = "sue", *, reason: str = "", text: str = ""
+    ) -> Directive:
+        """Return an order that nobody was given yet."""
+        return Directive(
+            DirectiveId(new_id()), session.id, verb, by, datetime.now(UTC), reason, text
+        )
 
     def answer(self, given: Directive) -> Directive:
         """The directive once it is answered."""
