@@ -184,6 +184,8 @@ def test_the_sample_sessions_are_listed_verified_and_shown(psm: Psm, home: Home)
     mira = next(row for row in rows if row["operator"] == "mira")
     assert psm("recording", "verify", mira["id"][:6]).out == "OK\n"
     assert "root@db1:~#" in psm("recording", "screen", mira["id"], "--at", "3").out
+    over = psm("session", "shadow", mira["id"])
+    assert over.code == 1 and f"psm recording play {mira['id']}" in over.err
     shown = psm("recording", "show", mira["id"], "--json")
     assert json.loads(shown.out)["channels"][0]["ledger"]["output_bytes"] > 1000
     actions = [entry["action"] for entry in json.loads(psm("audit", "ls", "--json").out)]
