@@ -119,6 +119,20 @@ REPLAY = (
         footer=True,
     ),
     Act("replay.channel", "Channel", "Show the recording's next channel", ("tab",), _AT),
+    Act("replay.maximise", "Maximise", "Give the screen all the room, or part of it", ("f",), _AT),
+    Act("replay.follow", "Follow", "Let the view follow the cursor again", ("F",), _AT),
+    *(
+        Act(
+            f"replay.pan_{side}",
+            f"Pan {side}",
+            f"Move the view {side}",
+            (f"ctrl+{side}",),
+            _AT,
+            palette=False,
+            call=f"replay_pan({right}, {down})",
+        )
+        for side, right, down in (("left", -8, 0), ("right", 8, 0), ("up", 0, -4), ("down", 0, 4))
+    ),
     *(
         Act(
             f"replay.tenth_{tenth}",
