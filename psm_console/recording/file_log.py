@@ -91,6 +91,8 @@ def decode(given: bytes) -> tuple[float, str, str] | None:
         return at, Code.EXIT, str(min(max(status, -1), 1 << 32))
     if isinstance(said := fields.get("stderr"), str):
         return at, Code.ERROR, visible(said, SHOWN_LIMIT) + "\n"
+    if not isinstance(fields.get("op"), str):
+        return None
     return at, Code.OUTPUT, _shown(fields) + "\n"
 
 
