@@ -30,7 +30,7 @@ awkward = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(chunks=awkward, pty=st.booleans(), errors=st.booleans())
 def test_decoding_gives_back_every_byte_of_any_chunks(
     chunks: list[bytes], pty: bool, errors: bool
@@ -49,7 +49,7 @@ def test_decoding_gives_back_every_byte_of_any_chunks(
         assert read_bytes(path, "e") == (b"".join(c[::-1] for c in chunks) if errors else b"")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(chunks=awkward)
 def test_each_byte_is_readable_as_soon_as_the_call_returned(chunks: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder:

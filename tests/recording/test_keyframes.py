@@ -152,7 +152,7 @@ def test_a_cut_or_garbled_index_never_shows_a_wrong_screen(tmp_path: Path) -> No
     whole = sidecar(path).read_bytes()
     chance = random.Random(2)
     wanted = linear(path, 10)
-    for turn in range(120):
+    for turn in range(60):
         data = bytearray(whole)
         if turn % 2:
             del data[chance.randrange(len(data)) :]
