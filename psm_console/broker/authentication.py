@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -10,6 +11,8 @@ import asyncssh
 
 from psm_console.domain.inventory import Identity, Inventory
 from psm_console.domain.names import Login
+
+from .wire import widen
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,9 @@ class ProvedBy(Protocol):
     def key_proved(self, username: str, key_data: bytes) -> None:
         """Bind the identity to `key_data` (SSH wire form) for `username`."""
 
+    def wire(self, full: bool) -> None:
+        """Learn whether the connection takes nothing more, or takes bytes again."""
+
 
 class OperatorConnection(asyncssh.SSHServerConnection):
     """A server connection that says which key proved itself.
@@ -38,6 +44,33 @@ class OperatorConnection(asyncssh.SSHServerConnection):
     the identity there logs an attacker in as the owner of any public key (CVE-2024-45337), so the
     key is handed on here, after the signature was verified.
     """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Let more wait for the kernel than asyncio would."""
+        super().connection_made(transport)
+        widen(self)
+
+    def pause_writing(self) -> None:
+        """The client takes nothing more at the moment."""
+        self._tell(full=True)
+
+    def resume_writing(self) -> None:
+        """The client takes what is written again."""
+        self._tell(full=False)
+
+    def _send_kexinit(self) -> None:
+        # Until the client has answered, asyncssh keeps all that is written, without a bound.
+        super()._send_kexinit()
+        self._tell(full=True)
+
+    def _send_deferred_packets(self) -> None:
+        super()._send_deferred_packets()
+        self._tell(full=False)
+
+    def _tell(self, *, full: bool) -> None:
+        owner = self.get_owner()
+        if isinstance(owner, ProvedBy):
+            owner.wire(full)
 
     async def validate_public_key(
         self, username: str, key_data: bytes, msg: bytes, signature: bytes

@@ -18,6 +18,7 @@ from psm_console.domain.events import (
     ConnectionLost,
     Event,
     Finished,
+    Leg,
     RecorderFailed,
     Stopped,
     TargetOpened,
@@ -36,6 +37,7 @@ from .authentication import Proof
 from .hangup import HangUp
 from .journal import Journal
 from .relay import Relay
+from .wire import watch_wire
 
 if TYPE_CHECKING:
     from psm_console.recording.writer import SessionRecorder
@@ -138,6 +140,8 @@ class SessionDriver:
         self._guard = RecordingGuard(self._recorder_failed)
         self._numbers = 0
         self._hanging_up = False
+        self.full_wires: set[Leg] = set()
+        """The legs whose connection takes nothing more at the moment."""
         self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
         self._output_closed = self._input_closed = 0
         self._alarm: asyncio.TimerHandle | None = None
@@ -187,6 +191,7 @@ class SessionDriver:
         except target_leg.TargetRefusedError as error:
             self.handle(TargetRefused(self.at(), str(error)))
             raise
+        watch_wire(self.target, self.target_wire)
         self.handle(TargetOpened(self.at()))
         if self.live.state is not SessionState.ACTIVE:
             self.target.abort()
@@ -264,6 +269,18 @@ class SessionDriver:
         detail = "" if error is None else "the target's connection broke"
         self.handle(ConnectionLost(self.at(), "target", detail))
 
+    def operator_wire(self, full: bool) -> None:
+        """The operator's connection takes nothing more, or takes bytes again."""
+        self.full_wires = self.full_wires - {"operator"} | ({"operator"} if full else set())
+        for relay in list(self.relays.values()):
+            relay.heed_wires()
+
+    def target_wire(self, full: bool) -> None:
+        """The target's connection takes nothing more, or takes bytes again."""
+        self.full_wires = self.full_wires - {"target"} | ({"target"} if full else set())
+        for relay in list(self.relays.values()):
+            relay.heed_wires()
+
     def _recorder_failed(self, error: Exception) -> None:
         log.error("%s: the recorder failed: %s", self.session.id, error)
         self._around.need_space()
@@ -284,8 +301,10 @@ class SessionDriver:
             self._input_closed + sum(relay.input_bytes for relay in relays),
         )
 
-    def save_counters(self, at: float) -> None:
-        """Have the store learn the counts, when they changed."""
+    def tick(self, at: float) -> None:
+        """Look after the channels, and have the store learn the counts when they changed."""
+        for relay in list(self.relays.values()):
+            relay.tick(at)
         output, given = self.totals()
         bins = self.activity.bins(at)
         if (output, given, bins) != self._saved:

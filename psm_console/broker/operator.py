@@ -45,6 +45,7 @@ class OperatorLeg(asyncssh.SSHServer):
         self._driver: SessionDriver | None = None
         self.connection: asyncssh.SSHServerConnection
         self.closed = False
+        self._full = False
 
     # Authentication
 
@@ -88,6 +89,12 @@ class OperatorLeg(asyncssh.SSHServer):
         key = decode_ssh_public_key(key_data)
         owner = login and self._worker.keyring.owner(login, key.public_data)
         self._proof = Proof(owner, login, key.public_data) if login and owner else None
+
+    def wire(self, full: bool) -> None:
+        """The connection takes nothing more, or takes bytes again."""
+        self._full = full
+        if self._driver is not None:
+            self._driver.operator_wire(full)
 
     def kbdint_auth_supported(self) -> bool:
         """Offered to nobody as a way in: it is how OpenSSH can be shown a sentence."""
@@ -136,6 +143,7 @@ class OperatorLeg(asyncssh.SSHServer):
             raise RefusedError(f"{login.operator} names no account; {_FORM}")
         driver = await self._worker.start_session(self, self._proof, login.account)
         self._driver = driver
+        driver.operator_wire(self._full)
         if self.closed:
             driver.operator_lost(None)
         await driver.open_target()

@@ -7,6 +7,7 @@ but the driver decides what the gate says.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,22 @@ from .announcer import Announcer
 from .channel_request import ChannelRequest
 from .halves import STDERR, TargetHalf
 from .tracker import TerminalTracker
-from .unsent import withdraw_unsent
+from .unsent import close_now, has_left, kill, withdraw_unsent
 from .valve import Valve
+from .withheld import Withheld
 
 if TYPE_CHECKING:
     from psm_console.recording.channel import ChannelRecorder
 
     from .driver import SessionDriver
+
+
+log = logging.getLogger(__name__)
+
+OPEN_TIMEOUT_S = 15.0
+"""How long a target may take to open a channel and start what was asked for."""
+CLOSE_S = 5.0
+"""How long a target may take to close a channel that the operator has left."""
 
 
 class Relay:
@@ -51,8 +61,8 @@ class Relay:
         self._early: deque[bytes] = deque()
         self._taken_back: deque[bytes] = deque()
         """Recorded input of a pipe that a pause took out of asyncssh's hands again."""
-        self._withheld: deque[tuple[bytes, int | None]] = deque()
-        self._withheld_bytes = 0
+        self.withheld = Withheld()
+        self._left_at: float | None = None
         self._eof = False
         self._target_done = False
         self._exit: tuple[int | None, str | None] = (None, None)
@@ -155,11 +165,28 @@ class Relay:
         self.operator = None
         self._early.clear()
         self._taken_back.clear()
-        self._withheld.clear()
+        self.withheld.clear()
         self._announcer.close()
         if self.target is not None:
             self.target.close()
+            asyncio.get_running_loop().call_later(CLOSE_S, self._close_late)
         elif self._target_done or self.kind is None:
+            self._close()
+
+    def tick(self, at: float) -> None:
+        """Give up a client that closed the channel behind input that the target does not take."""
+        if self.operator is None or not has_left(self.operator):
+            self._left_at = None
+        elif self._left_at is None:
+            self._left_at = at
+        elif at - self._left_at >= CLOSE_S and self.driver.live.input_gate(False) is Gate.FORWARD:
+            self.operator.abort()
+
+    def _close_late(self) -> None:
+        """Give up a target that takes neither its input nor the end of it."""
+        if not self.closed.is_set():
+            if self.target is not None:
+                close_now(self.target)
             self._close()
 
     def operator_full(self) -> None:
@@ -177,18 +204,26 @@ class Relay:
         try:
             if connection is None:
                 raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "no target")
-            await self.request.open_on(
-                connection, lambda: TargetHalf(self), self.driver.policy.environment
-            )
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                await self.request.open_on(
+                    connection, lambda: TargetHalf(self), self.driver.policy.environment
+                )
+        except TimeoutError:
+            self._not_opened(f"the target did not answer within {OPEN_TIMEOUT_S:g} s")
         except (asyncssh.Error, OSError) as error:
-            reason = visible(str(error), 200)
-            self._target_done = True
-            if self.operator is None:
-                self._close()
-                return
-            self._write(notices.plain(f"the target refused the channel: {reason}"), STDERR)
-            self._exit = (255, None)
-            self._finish()
+            self._not_opened(f"the target refused the channel: {visible(str(error), 200)}")
+        except Exception:
+            log.exception("%s: channel %d", self.driver.session.id, self.number)
+            self._not_opened("the target's answer was not understood")
+
+    def _not_opened(self, why: str) -> None:
+        self._target_done = True
+        if self.operator is None:
+            self._close()
+            return
+        self._write(notices.plain(why), STDERR)
+        self._exit = (255, None)
+        self._finish()
 
     def target_opened(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
         """The target's half is open: what the client sent early may go on."""
@@ -198,6 +233,7 @@ class Relay:
             return
         self.target = channel
         self._target_valve.attach(channel)
+        self.heed_wires()
         self._flush_early()
         self._operator_valve.release("target not open")
 
@@ -245,6 +281,12 @@ class Relay:
         """The target reads again."""
         self._operator_valve.release("target slow")
 
+    def heed_wires(self) -> None:
+        """Read a leg only while the connection of the other takes bytes."""
+        full = self.driver.full_wires
+        (self._target_valve.hold if "operator" in full else self._target_valve.release)("wire")
+        (self._operator_valve.hold if "target" in full else self._operator_valve.release)("wire")
+
     # What the driver orders
 
     def hold_input(self) -> None:
@@ -260,23 +302,20 @@ class Relay:
             self._taken_back.clear()
             self._early.clear()
             # Typing must be read to be thrown away: what is left unread would run on resume.
-            self._operator_valve.release("target not open")
+            self._operator_valve.drain(True)
 
     def release_input(self) -> None:
         """Let the operator's input pass again."""
         self.discarded = 0
-        if self.target is None and not self._target_done:
-            self._operator_valve.hold("target not open")
         self._flush_early()
+        self._operator_valve.drain(False)
         self._operator_valve.release("paused")
         self._pass_eof()
 
     def deliver(self) -> None:
         """Send what was withheld, in order, and read the target again."""
-        while self._withheld:
-            data, datatype = self._withheld.popleft()
+        for data, datatype in self.withheld.take():
             self._to_operator(data, datatype)
-        self._withheld_bytes = 0
         self._target_valve.release("withheld")
         if self._target_done:
             self._finish()
@@ -295,9 +334,9 @@ class Relay:
     def hang_up(self, text: str | None, status: int) -> None:
         """End both halves; the operator reads `text`, and the client gets `status`."""
         self._announcer.close()
-        self._withheld.clear()
+        self.withheld.clear()
         if self.target is not None:
-            self._kill_target(self.target)
+            kill(self.target)
         if self.operator is None:
             return
         if self.kind is None:
@@ -307,16 +346,6 @@ class Relay:
             said = notices.final(text, pty=self.pty)
             self._write(said, None if self.pty else STDERR)
         self.operator.exit(status)
-
-    def _kill_target(self, target: asyncssh.SSHClientChannel[bytes]) -> None:
-        # A program without a terminal gets no SIGHUP when its channel closes. Best effort: old
-        # servers ignore signals, and a process that left its group outlives the session.
-        try:
-            target.send_signal("HUP")
-            target.send_signal("KILL")
-        except OSError:
-            pass
-        target.abort()
 
     # Between the halves
 
@@ -355,9 +384,8 @@ class Relay:
             return
 
     def _withhold(self, data: bytes, datatype: int | None) -> None:
-        self._withheld.append((data, datatype))
-        self._withheld_bytes += len(data)
-        if self._withheld_bytes >= self.driver.policy.limits.withheld_bytes:
+        self.withheld.add(data, datatype)
+        if self.withheld.size >= self.driver.policy.limits.withheld_bytes:
             self._target_valve.hold("withheld")
 
     def _discard(self, count: int) -> None:
@@ -394,7 +422,7 @@ class Relay:
 
     def _finish(self) -> None:
         """Pass the exit on once the operator has every byte; a pause keeps it back too."""
-        if self._exit_passed or self._withheld or self.driver.live.output_gate() is Gate.WITHHOLD:
+        if self._exit_passed or self.withheld or self.driver.live.output_gate() is Gate.WITHHOLD:
             return
         self._exit_passed = True
         status, signal = self._exit

@@ -86,6 +86,8 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
         # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
         connection._update_recv_pktlen(_LARGEST_PACKET)
         client.watch(lost)
+        if connection.is_closed():
+            raise asyncssh.ConnectionLost("it closed the connection at once")
         return connection
     except (asyncssh.Error, OSError, TimeoutError, CredentialError, ValueError) as error:
         raise TargetRefusedError(_sentence(target, account, error)) from None

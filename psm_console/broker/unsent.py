@@ -1,8 +1,10 @@
-"""Taking back what asyncssh has accepted but not put on the wire."""
+"""What asyncssh has no public way for: taking back what is not on the wire, closing at once."""
 
 from __future__ import annotations
 
-from asyncssh.channel import SSHChannel
+import contextlib
+
+from asyncssh.channel import SSHChannel, SSHClientChannel
 
 
 def withdraw_unsent(channel: SSHChannel[bytes]) -> tuple[list[bytes], bool]:
@@ -21,3 +23,32 @@ def withdraw_unsent(channel: SSHChannel[bytes]) -> tuple[list[bytes], bool]:
     # Whoever was told to stop writing hears that there is room again.
     channel._pause_resume_writing()
     return unsent, ended
+
+
+def close_now(channel: SSHChannel[bytes]) -> None:
+    """Close `channel` though its peer reads nothing.
+
+    asyncssh's `close` waits until all is sent, and after it `abort` no longer does anything.
+    """
+    withdraw_unsent(channel)
+    channel._flush_send_buf()
+
+
+def has_left(channel: SSHChannel[bytes]) -> bool:
+    """Whether the peer closed `channel` while there is data of it that we do not read.
+
+    asyncssh calls nobody before that data is read.
+    """
+    return channel._recv_state == "close_pending"
+
+
+def kill(channel: SSHClientChannel[bytes]) -> None:
+    """End the program behind `channel` and close it.
+
+    A program without a terminal gets no SIGHUP when its channel closes. Best effort: old servers
+    ignore signals, and a process that left its group outlives the session.
+    """
+    with contextlib.suppress(OSError):
+        channel.send_signal("HUP")
+        channel.send_signal("KILL")
+    channel.abort()

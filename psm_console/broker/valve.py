@@ -11,22 +11,36 @@ class Valve:
     def __init__(self) -> None:
         self._reasons: set[str] = set()
         self._channel: SSHChannel[bytes] | None = None
+        self._draining = False
+        self._shut = False
 
     def attach(self, channel: SSHChannel[bytes]) -> None:
         """Hold or let go what `channel` reads, from now on."""
         self._channel = channel
-        if self._reasons:
-            channel.pause_reading()
+        self._set()
 
     def hold(self, reason: str) -> None:
         """Stop reading until `reason` is released."""
-        if not self._reasons and self._channel is not None:
-            self._channel.pause_reading()
         self._reasons.add(reason)
+        self._set()
 
     def release(self, reason: str) -> None:
         """Read again if this was the last reason not to."""
-        if reason in self._reasons:
-            self._reasons.discard(reason)
-            if not self._reasons and self._channel is not None:
+        self._reasons.discard(reason)
+        self._set()
+
+    def drain(self, on: bool) -> None:
+        """Read whatever the reasons are, while `on`: what is read is thrown away."""
+        self._draining = on
+        self._set()
+
+    def _set(self) -> None:
+        if self._channel is None:
+            return
+        shut = bool(self._reasons) and not self._draining
+        if shut != self._shut:
+            self._shut = shut
+            if shut:
+                self._channel.pause_reading()
+            else:
                 self._channel.resume_reading()

@@ -262,7 +262,7 @@ class Worker:
         at = driver.at()
         with driver.recording():
             driver.recorder.tick(at)
-        driver.save_counters(at)
+        driver.tick(at)
 
     async def _sync(self) -> None:
         """Bound what a power loss can take to about a second."""

@@ -187,7 +187,7 @@ def test_output_of_a_pause_arrives_whole_and_in_order_after_resume(stand: Stand)
 def held_back(stand: Stand) -> int:
     def count() -> int:
         sizes = [
-            relay._withheld_bytes
+            relay.withheld.size
             for driver in stand.broker.running.worker.sessions.values()
             for relay in driver.relays.values()
         ]

@@ -77,11 +77,12 @@ def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_
             assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
             given = of_relay(stand, lambda relay: relay.input_bytes)
             # All of the typing is read and thrown away: nothing is left waiting for the resume.
-            typing.join(20)
+            typing.join(60)
             assert not typing.is_alive()
             eventually_sync(
                 lambda: of_relay(stand, lambda relay: relay.discarded) >= (6 << 20) - given,
                 what="everything typed to be read",
+                within_s=60,
             )
         assert stand.order(session, Verb.RESUME, "kim").outcome is Outcome.DONE
         tty.type(b"k")
