@@ -21,6 +21,7 @@ from psm_console.store import Home, Store, StoreThread, load_policy
 from . import algorithms
 from .authentication import OperatorConnection
 from .inspectors import Inspectors
+from .mishaps import show_mishaps
 from .worker import Worker, utc_now
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,7 @@ async def serve(home: Home, *, listen: str = DEFAULT_LISTEN, ready: Ready | None
 async def running(home: Home, listen: str) -> AsyncIterator[Running]:
     """Accept connections on `listen` inside the block; leaving it ends the sessions in order."""
     home.check()
-    # asyncssh keeps what its callbacks raise at DEBUG1; warnings and above are ours to show.
-    asyncssh.set_log_level(logging.WARNING)
+    show_mishaps()
     policy = load_policy(home.config)
     host_key = ensure_key(home.host_key, "psm host key")
     signer = Signer.load(home.recording_key)
