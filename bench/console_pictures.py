@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from psm_console.store import Home, Store
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "screenshots"
 SETTLE_S = 1.5
+# Textual names a font on the web first; a picture of ours fetches nothing.
+_WEB_FONT = re.compile(r"@font-face \{.*?\}\n?", re.DOTALL)
 PICTURES = {
     "live-190x48": ((190, 48), "nightwatch", ()),
     "live-120x40": ((120, 40), "nightwatch", ("j",)),
@@ -60,7 +63,8 @@ async def draw(home: Home, name: str, folder: Path) -> None:
             await pilot.press(key)
             await asyncio.sleep(0.2 if len(key) == 1 and key.isalpha() else 0.8)
         await asyncio.sleep(SETTLE_S)
-        (folder / f"{name}.svg").write_text(app.export_screenshot(title="psm"))
+        picture = _WEB_FONT.sub("", app.export_screenshot(title="psm"))
+        (folder / f"{name}.svg").write_text(picture)
         print(name, *size)
 
 

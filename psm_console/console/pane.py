@@ -114,15 +114,18 @@ class SessionPane(Vertical):
         event.stop()
         if event.feed is not self._feed:
             return
-        told = self.news.standing if self.news else None
-        self.news = event.news
-        if event.news.standing != told or event.news.behind:
-            self.post_message(self.Changed())
+        self.told(event.news)
         wait = self._gap - (time.monotonic() - self._drawn)
         if wait <= 0:
             self._draw()
         elif self._timer is None:
             self._timer = self.set_timer(wait, self._draw)
+
+    def told(self, news: News) -> None:
+        """Take over how far the picture is, and tell it when that is another thing than before."""
+        before, self.news = self.news, news
+        if before is None or news.standing != before.standing or news.behind:
+            self.post_message(self.Changed())
 
     def _draw(self) -> None:
         self._timer = None

@@ -159,8 +159,7 @@ class RecordingList(VirtualList[RecordingInfo]):
 
     def _told(self, row: RecordingInfo, width: int, back: str, text: str) -> Cell:
         """How it ended, in a colour of its own when the operator did not choose the end."""
-        session = row.session
-        forced = session.ended_by is not None and session.ended_by != session.operator
+        forced = _forced(row)
         token = "mark-alert" if forced else text
         return (
             fit(visible(_story(row)), width),
@@ -177,10 +176,15 @@ def _widths(width: int) -> tuple[int, int, int]:
     return operator, account, last
 
 
+def _forced(row: RecordingInfo) -> bool:
+    """Whether somebody else than the operator ended the session."""
+    return row.session.ended_by not in (None, row.session.operator)
+
+
 def _story(row: RecordingInfo) -> str:
     session = row.session
     ended = session.end_reason or ""
-    if session.ended_by:
-        ended = f"{ended} ({session.ended_by})" if ended else f"ended by {session.ended_by}"
+    if _forced(row):
+        ended = f"{glyphs.ATTENTION} {ended} ({session.ended_by})".replace("  ", " ")
     pieces = (ended, session.reason or "", session.ticket or "")
     return " · ".join(piece for piece in pieces if piece)

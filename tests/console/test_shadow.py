@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from psm_console.console.feed import LiveFeed, News
 from psm_console.console.pane import channel_to_watch
 from psm_console.console.shadow import ShadowScreen
 from psm_console.domain.inventory import Role
@@ -165,3 +166,27 @@ def test_the_channel_worth_watching_is_the_newest_open_terminal(stage: Stage) ->
     found = channel_to_watch(stage.store.sessions.get(session.id))
     assert found is not None and found.pty
     assert channel_to_watch(session.session) is None
+
+
+async def test_a_picture_behind_a_flood_says_as_of_when_and_is_exact_at_its_end(
+    stage: Stage,
+) -> None:
+    session = stage.session("s-1")
+    for number in range(25):
+        session.prints(f"\x1b[3{number % 8}m{number} flood ".encode() * 1500, after=1.0)
+    session.prints(b"\x1b[2J\x1b[Hthe end", after=1.0)
+    found: list[News] = []
+    feed = LiveFeed(stage.home, session.id, stage.home.recording("s-1") / session.channel.file)
+    feed.run(found.append, lambda: bool(found) and found[-1].at > 25.5)
+    assert found[0].behind and not found[-1].behind
+    assert feed.screen is not None and feed.screen.display[0].startswith("the end")
+    async with console(stage, link="psm://session/s-1") as seen:
+        await seen.shows("the end")
+        screen = seen.app.screen
+        assert isinstance(screen, ShadowScreen)
+        pane = screen.pane
+        await seen.becomes(lambda: pane.news is not None and pane.news.at > 25.5, "the newest news")
+        screen.pane.told(News(751.0, behind=True))
+        await seen.shows("○ catching up, as of 00:12:31")
+        screen.pane.told(News(752.0))
+        await seen.shows("● LIVE")
