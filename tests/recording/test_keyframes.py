@@ -136,8 +136,9 @@ def test_an_index_of_another_cast_is_not_used(tmp_path: Path) -> None:
 def test_a_cast_that_is_changed_under_an_open_recording_is_noticed(tmp_path: Path) -> None:
     recorder = make_recorder(tmp_path)
     channel = open_shell(recorder)
+    channel.output(0, b"\x1b[9;1Hhonest")
     for number in range(2000):
-        channel.output(number, b"\x1b[%d;1Hhonest %d" % (number % 24 + 1, number))
+        channel.output(number, b"\x1b[1;1H%d" % number)
     recorder.close(3000, "done")
     path = tmp_path / "s1" / channel.file
     with Recording.open(path) as recording:
@@ -147,8 +148,7 @@ def test_a_cast_that_is_changed_under_an_open_recording_is_noticed(tmp_path: Pat
             file.write(text.replace(b"honest", b"forged"))
 
         for at in (500, 1000, 1999):
-            assert "forged" in recording.text_at(at)[at % 24]
-            assert "honest" not in "".join(recording.text_at(at))
+            assert recording.text_at(at)[8] == "forged"
 
 
 @pytest.mark.attack
