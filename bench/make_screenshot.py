@@ -40,36 +40,43 @@ def colour(name: str, default: str) -> str:
     return NAMED.get(plain, f"#{name}")
 
 
-def shapes(screen: Screen, y: int) -> Iterator[str]:
-    """Yield the shapes of one row: the paper of each cell, then its words."""
-    top = y * HEIGHT
+def papers(screen: Screen, y: int) -> Iterator[str]:
+    """Yield what lies behind one row."""
     cells = [screen.buffer[y][x] for x in range(screen.columns)]
-    words: list[tuple[int, int, str, Attributes]] = []
-    papers = [colour(cell.fg, INK) if cell.reverse else colour(cell.bg, PAPER) for cell in cells]
+    behind = [colour(cell.fg, INK) if cell.reverse else colour(cell.bg, PAPER) for cell in cells]
     x = 0
-    for paper, same in groupby(papers):
+    for paper, same in groupby(behind):
         count = len(list(same))
         if paper != PAPER:
             yield (
-                f'<rect x="{x * WIDTH:.1f}" y="{top:.1f}" width="{count * WIDTH + 0.3:.1f}" '
+                f'<rect x="{x * WIDTH:.1f}" y="{y * HEIGHT:.1f}" width="{count * WIDTH + 0.3:.1f}" '
                 f'height="{HEIGHT + 0.3}" fill="{paper}"/>'
             )
         x += count
-    for x, cell in enumerate(cells):
-        if cell.data == "" and words:
-            start, count, text, look = words[-1]
-            words[-1] = (start, count + 1, text, look)
+
+
+def words(screen: Screen, y: int) -> Iterator[tuple[int, int, str, Attributes]]:
+    """Yield column, width, text and look of each run without blanks in one row."""
+    found: list[tuple[int, int, str, Attributes]] = []
+    for x in range(screen.columns):
+        cell = screen.buffer[y][x]
+        start, count, text, look = found[-1] if found else (-1, 0, "", cell.look)
+        if cell.data == "" and found:
+            found[-1] = (start, count + 1, text, look)
+        elif cell.data.strip() and found and start + count == x and look == cell.look:
+            found[-1] = (start, count + 1, text + cell.data, look)
         elif cell.data.strip():
-            if words and words[-1][0] + words[-1][1] == x and words[-1][3] == cell.look:
-                start, count, text, look = words[-1]
-                words[-1] = (start, count + 1, text + cell.data, look)
-            else:
-                words.append((x, 1, cell.data, cell.look))
-    for start, count, text, look in words:
+            found.append((x, 1, cell.data, cell.look))
+    yield from found
+
+
+def inks(screen: Screen, y: int) -> Iterator[str]:
+    """Yield the words of one row."""
+    for start, count, text, look in words(screen, y):
         ink = colour(look.bg, PAPER) if look.reverse else colour(look.fg, INK)
         weight = ' font-weight="bold"' if look.bold else ""
         yield (
-            f'<text x="{start * WIDTH:.1f}" y="{top + 12.9:.1f}" fill="{ink}"{weight} '
+            f'<text x="{start * WIDTH:.1f}" y="{y * HEIGHT + 12.9:.1f}" fill="{ink}"{weight} '
             f'textLength="{count * WIDTH:.1f}" lengthAdjust="spacingAndGlyphs">'
             f"{escape(text)}</text>"
         )
@@ -77,7 +84,9 @@ def shapes(screen: Screen, y: int) -> Iterator[str]:
 
 def picture(screen: Screen) -> str:
     """Return the screen as SVG."""
-    body = "\n".join(shape for y in range(screen.lines) for shape in shapes(screen, y))
+    rows = range(screen.lines)
+    shapes = [shape for draw in (papers, inks) for y in rows for shape in draw(screen, y)]
+    body = "\n".join(shapes)
     width, height = screen.columns * WIDTH + 24, screen.lines * HEIGHT + 24
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
