@@ -62,6 +62,7 @@ class Drawing(Erasing):
         locked, self._translation = self._translation, None
         self.draw(data[0].translate(table or {}))
         self._translation = locked
+        self._note_plain()
         return data[1:]
 
     def _draw_narrow(self, run: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +41,29 @@ def test_rubbish_leaves_a_whole_screen(size: tuple[int, int], data: bytes) -> No
     assert [len(screen.buffer[y]) for y in screen.buffer] == [screen.columns] * screen.lines
     assert 0 <= screen.cursor.x <= screen.columns
     assert 0 <= screen.cursor.y < screen.lines
+
+
+KEPT: list[tuple[tuple[int, int], bytes]] = [
+    ((20, 6), b"\xe2\x80\x8dn("),
+    ((20, 6), b"\x1b\nP\x1b"),
+    ((1, 1), "👨世世".encode()),
+    ((10, 4), b"0" * 260 + "H世".encode()),
+    ((20, 6), b"\x1b[31m\x1b[5m\x1b[38;2;300;1;1m"),
+    ((20, 6), b"\xe2\x80\xae\x1b(0\x1bOe\ne\r"),
+    ((20, 6), b"x\x1bPabc\xc2\x9c\x1b[3b"),
+    ((20, 6), b"x\x1b[" + b"1" * 2000 + b"m\x1b[3b"),
+]
+"""Streams that once gave different screens when cut; fuzzing found most of them."""
+
+
+@pytest.mark.parametrize(("size", "data"), KEPT)
+def test_streams_that_once_depended_on_their_cut_do_not(size: tuple[int, int], data: bytes) -> None:
+    whole = fed(size, data)
+
+    for length in (1, 2, 7):
+        cut = fed(size, *(data[at : at + length] for at in range(0, len(data), length)))
+        assert cut.snapshot() == whole.snapshot()
+        assert rows_of(cut) == rows_of(whole)
 
 
 def test_a_character_cut_in_two_is_one_character() -> None:

@@ -78,6 +78,7 @@ CASES: dict[str, tuple[bytes, list[str]]] = {
     "line drawing in UTF-8": (b"\x1b(0lqk\x1b(Bq", ["┌─┐q"]),
     "SO and SI": (b"\x1b)0a\x0eq\x0fq", ["a─q"]),
     "single shift takes one": (b"\x1b*0q\x1bNqq", ["q─q"]),
+    "a single shift leaves the locked set": ("\u200b\x1b(0\x1bOeq".encode(), ["e\u200b─"]),
     "the British pound": (b"\x1b(A#", ["£"]),
     # Swallowed, not shown.
     "DCS": (b"a\x1bP1$qm\x1b\\b", ["ab"]),
