@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 import msgspec
 
-from psm_console.domain.sftp import Answered, Asked, Closed, FileEvent, Refused, Transferred
+from psm_console.domain.sftp import Answered, Asked, Closed, FileEvent, Refused, Summed, Transferred
 from psm_console.domain.text import visible
 
 from .events import FILE_LOG, Code, Header
@@ -49,6 +49,8 @@ def fields_of(event: FileEvent) -> dict[str, object]:
             if entries is not None:
                 said["entries"] = entries
             return said | _transferred("read", read) | _transferred("written", written)
+        case Summed(requests, held):
+            return {"op": "summary", "requests": dict(requests), "unpassed": held}
         case _:
             assert_never(event)
 
@@ -110,6 +112,8 @@ def _shown(fields: dict[str, Any]) -> str:
                 words.append(f"· {value}")
             case "read" | "written" if isinstance(value, dict):
                 words.append(f"· {name} {_amount(value)}")
+            case "requests" if isinstance(value, dict):
+                words.append("· " + ", ".join(f"{count} {word}" for word, count in value.items()))
             case _ if not name.endswith("_base64"):
                 words.append(f"· {name} {value}")
     return visible(" ".join(words), SHOWN_LIMIT)

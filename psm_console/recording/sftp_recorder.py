@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from psm_console.domain.session import Ledger
-from psm_console.domain.sftp import Answered, Asked, Closed, FileEvent, Refused
+from psm_console.domain.sftp import Answered, Asked, Closed, FileEvent, Refused, Summed
 from psm_console.domain.text import visible
 
 from . import file_log, lines
@@ -89,7 +89,7 @@ class SftpRecorder(ChannelRecorder):
             match event:
                 case Asked() | Refused():
                     self._operations += 1
-                case Answered() | Closed():
+                case Answered() | Closed() | Summed():
                     pass
             self._sign_if_due(_us(at))
 

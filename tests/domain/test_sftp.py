@@ -20,6 +20,7 @@ from psm_console.domain.sftp import (
     Refused,
     SftpEvent,
     Side,
+    Summed,
     Transferred,
 )
 from psm_console.domain.sftp.conversation import HANDLE_LIMIT, OUTSTANDING_LIMIT
@@ -172,7 +173,8 @@ def test_looking_at_files_is_counted() -> None:
     for number, kind in enumerate((7, 17, 16)):
         talk.ask(p.of_path(kind, number, b"/a"))
     assert talk.files() == []
-    assert talk.conversation.counts == {"stat": 2, "realpath": 1}
+    talk.ask(p.INIT[:7])
+    assert talk.conversation.finish() == [Summed((("realpath", 1), ("stat", 2)), held=7)]
 
 
 def test_what_is_open_at_the_end_is_told_with_what_went_through_it() -> None:
@@ -181,9 +183,9 @@ def test_what_is_open_at_the_end_is_told_with_what_went_through_it() -> None:
     talk.say(p.handle(1, b"h"))
     talk.ask(p.write(2, b"h", 0, b"abc"))
     assert talk.conversation.finish() == [
-        Closed(1, b"/x", "never closed", None, Transferred(3, 0, _sha(b"abc")), None)
+        Closed(1, b"/x", "never closed", None, Transferred(3, 0, _sha(b"abc")), None),
+        Summed((("open", 1), ("write", 1))),
     ]
-    assert talk.conversation.finish() == []
     assert talk.ask(p.write(3, b"h", 3, b"d")) == []
 
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psm_console.domain.session import ChannelKind, Ledger
-from psm_console.domain.sftp import Answered, Asked, Closed, Refused, Transferred
+from psm_console.domain.sftp import Answered, Asked, Closed, Refused, Summed, Transferred
 from psm_console.recording import file_log
 from psm_console.recording.events import RecordingError
 from psm_console.recording.reader import Tail
@@ -88,6 +88,7 @@ def test_each_operation_is_a_line_of_json(tmp_path: Path) -> None:
     channel.operation(2.0, Closed(1, b"/a b", "ok", None, done, None))
     channel.operation(3.0, Refused(2, "rename", b"/a", "policy", b"/b"))
     channel.operation(3.5, Closed(3, b"/d", "ok", entries=4))
+    channel.operation(3.7, Summed((("stat", 2),), 5))
     channel.mark(4.0, "pause by sue", "pause")
     channel.exit(5.0, 0, None)
     channel.close(6.0)
@@ -102,6 +103,7 @@ def test_each_operation_is_a_line_of_json(tmp_path: Path) -> None:
         {"at": 2.0, "n": 1, "op": "close", "path": "/a b", "result": "ok", "written": written},
         {"at": 3.0, "n": 2, "op": "rename", "path": "/a", "other": "/b", "refused": "policy"},
         {"at": 3.5, "n": 3, "op": "close", "path": "/d", "result": "ok", "entries": 4},
+        {"at": 3.7, "op": "summary", "requests": {"stat": 2}, "unpassed": 5},
         {"at": 4.0, "mark": "pause by sue"},
         {"at": 5.0, "exit": 0},
     ]

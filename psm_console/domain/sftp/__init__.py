@@ -14,6 +14,7 @@ from .events import (
     Refused,
     SftpEvent,
     Side,
+    Summed,
     Transferred,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "Refused",
     "SftpEvent",
     "Side",
+    "Summed",
     "Transferred",
 ]

@@ -7,12 +7,22 @@ understands could carry anything to the target unseen.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psm_console.domain.policy import SftpPolicy
 
-from .events import Answer, Answered, Asked, Fault, Forward, Refused, SftpEvent, Side
+from .events import (
+    Answer,
+    Answered,
+    Asked,
+    Fault,
+    FileEvent,
+    Forward,
+    Refused,
+    SftpEvent,
+    Side,
+    Summed,
+)
 from .requests import Op, Request, parse
 from .rules import PATH_LIMIT, Rules
 from .transfer import NEVER_CLOSED, OpenFile
@@ -83,16 +93,6 @@ class Conversation:
         self.operations = 0
         """Operations and refusals so far."""
 
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many requests of each kind came, those that are no events too."""
-        return dict(self._counts)
-
-    @property
-    def held(self) -> int:
-        """Bytes that were not passed on because their packet has no end yet."""
-        return sum(packets.held for packets in self._packets.values())
-
     def feed(self, side: Side, data: bytes) -> list[SftpEvent]:
         """Take the next bytes from one side; return what comes of them, in order."""
         found: list[SftpEvent] = []
@@ -110,11 +110,13 @@ class Conversation:
             found.append(Fault(side, f"the {who} does not speak SFTP version 3: {error}"))
         return found
 
-    def finish(self) -> list[SftpEvent]:
-        """Return the ends of what is still open; nothing passes after."""
+    def finish(self) -> list[FileEvent]:
+        """Return the ends of what is still open, and the sum of all; nothing passes after."""
         self._broken = True
         files, self._files = self._files, {}
-        return [file.closed(NEVER_CLOSED) for file in files.values()]
+        held = sum(packets.held for packets in self._packets.values())
+        summed = Summed(tuple(sorted(self._counts.items())), held)
+        return [*(file.closed(NEVER_CLOSED) for file in files.values()), summed]
 
     # From the operator
 

@@ -95,6 +95,15 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Summed:
+    """How many requests of each kind came in all: also those that only look at files."""
+
+    requests: tuple[tuple[str, int], ...]
+    held: int = 0
+    """Bytes that were not passed on, because their packet had no end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """The stream of one side can not be followed: the channel must end. Nothing comes after."""
 
@@ -102,5 +111,5 @@ class Fault:
     sentence: str
 
 
-FileEvent = Asked | Refused | Answered | Closed
+FileEvent = Asked | Refused | Answered | Closed | Summed
 SftpEvent = Forward | Answer | FileEvent | Fault
