@@ -42,6 +42,7 @@ class ChannelReplay:
             raise
 
     def _begin(self, progress: Progress | None, trust_index: bool) -> None:
+        self._status = self._cast.status()
         loaded = keyframes.load(self._cast) if trust_index else None
         self._indexer: Indexer | None = None
         self._end = self._cast.find_end()
@@ -78,6 +79,7 @@ class ChannelReplay:
         indexer = self._indexer
         if indexer is None:
             return
+        self._status = self._cast.status()
         while not indexer.at_end:
             indexer.advance()
             if progress is not None:
@@ -146,6 +148,8 @@ class ChannelReplay:
 
     def _nearest(self, time_us: int) -> tuple[Screen, Position]:
         """Return the newest keyframe that shows nothing later, or an empty screen."""
+        if self._whole and self._cast.status() != self._status:
+            self._make_again()
         number = self._index.before(time_us)
         if number >= 0:
             frame = self._index.keyframes[number]
@@ -154,12 +158,15 @@ class ChannelReplay:
                     return Screen.restore(frame.snapshot, history=0), frame.position
             except KeyframeError:
                 pass
-            # Somebody changed the cast or forged the index: all of it counts for nothing.
-            self._make(None)
-            self.refresh()
+            self._make_again()
             return self._nearest(time_us)
         size = self._cast.header.size
         return Screen(size.columns, size.rows, history=0), Position()
+
+    def _make_again(self) -> None:
+        """Somebody changed the cast or forged the index: all of it counts for nothing."""
+        self._make(None)
+        self.refresh()
 
     def close(self) -> None:
         """Let go of the files; idempotent."""
