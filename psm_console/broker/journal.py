@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,7 +15,7 @@ from psm_console.domain import effects as fx
 from psm_console.domain.names import DirectiveId, SessionId
 from psm_console.domain.session import Channel, Directive, Receipt, Session, Step
 from psm_console.domain.text import visible
-from psm_console.store import Store, StoreThread
+from psm_console.store import Store, StoreError, StoreThread
 
 if TYPE_CHECKING:
     from psm_console.recording.signing import Checkpoint
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Write = Callable[[Store], object]
 _DETAIL = 500
+_AGAIN_S = 0.5
+"""How long after a failure the store is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,9 @@ class _Claim:
 class Journal:
     """Collects writes about one session and hands them to the store's thread together.
 
-    Nothing here waits: the byte path goes on while SQLite syncs. A batch that fails is logged and
-    its acknowledgements stay out, so that the supervisor sees *not confirmed*.
+    Nothing here waits: the byte path goes on while SQLite syncs. A batch that the store does not
+    take is kept and tried again, before what came after it: until then its acknowledgements stay
+    out, so that the supervisor sees *not confirmed*, and a session that has ended is not forgotten.
     """
 
     def __init__(self, store: StoreThread, session: Session, clock: Callable[[], datetime]) -> None:
@@ -52,7 +56,10 @@ class Journal:
         self._writes: list[Write] = []
         self._checkpoints: dict[str, Checkpoint] = {}
         self._claims: dict[DirectiveId, _Claim] = {}
-        self._last: Future[object] | None = None
+        self._under_way: Future[list[Write]] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._loop = asyncio.get_running_loop()
 
     def claimed(self, directive: Directive, at: float) -> None:
         """Note that this session's worker took `directive` at `at` seconds of the session."""
@@ -155,7 +162,9 @@ class Journal:
         )
 
     def flush(self) -> None:
-        """Hand what was collected to the store's thread, as one transaction."""
+        """Hand what was collected to the store's thread, unless one is under way."""
+        if self._under_way is not None:
+            return
         writes, self._writes = self._writes, []
         checkpoints = self._take()
         if checkpoints:
@@ -164,29 +173,73 @@ class Journal:
             writes.append(lambda store: _save_checkpoints(store, session, checkpoints))
         if not writes:
             return
-        self._last = self._store.submit(lambda store: _all(store, writes))
-        self._last.add_done_callback(self._settled_one)
+        try:
+            self._under_way = self._store.submit(lambda store: _all(store, writes))
+        except StoreError as error:
+            self._keep(writes, error)
+            return
+        self._idle.clear()
+        self._under_way.add_done_callback(lambda done: self._told(done, writes))
 
     def _take(self) -> list[Checkpoint]:
         taken, self._checkpoints = self._checkpoints, {}
         return list(taken.values())
 
     async def settled(self) -> None:
-        """Wait until everything noted so far is stored, or has failed."""
-        self.flush()
-        if self._last is not None:
-            await asyncio.wait([asyncio.wrap_future(self._last)])
+        """Wait until everything noted so far is stored, however long the store is away."""
+        while self._writes or self._checkpoints or self._under_way is not None:
+            self.flush()
+            await self._idle.wait()
+            if self._writes:
+                await asyncio.sleep(_AGAIN_S)
 
-    def _settled_one(self, future: Future[object]) -> None:
-        error = future.exception()
+    def _told(self, done: Future[list[Write]], writes: list[Write]) -> None:
+        """Go on with the next batch; called on the store's thread."""
+        # A loop that is closed has nobody left who could go on.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._settled_one, done, writes)
+
+    def _settled_one(self, done: Future[list[Write]], writes: list[Write]) -> None:
+        self._under_way = None
+        error = done.exception()
         if error is not None:
-            log.error("%s: the store did not take a batch: %s", self._session.id, error)
+            self._keep(writes, error)
+        elif refused := done.result():
+            log.error("%s: %d writes are given up", self._session.id, len(refused))
+        self._idle.set()
+        if error is None and self._writes:
+            self.flush()
+
+    def _keep(self, writes: list[Write], error: BaseException) -> None:
+        log.error("%s: the store did not take a batch: %s", self._session.id, error)
+        self._writes[:0] = writes
 
 
-def _all(store: Store, writes: list[Write]) -> None:
+def _all(store: Store, writes: list[Write]) -> list[Write]:
+    """Do `writes` together; what the store will never take is left out, and returned."""
+    try:
+        with store.transaction():
+            for write in writes:
+                write(store)
+        return []
+    except StoreError:
+        raise
+    except Exception:
+        log.exception("a batch holds what the store can not take; each is tried alone")
     with store.transaction():
-        for write in writes:
+        return [write for write in writes if not _alone(store, write)]
+
+
+def _alone(store: Store, write: Write) -> bool:
+    try:
+        with store.transaction():
             write(store)
+    except StoreError:
+        raise
+    except Exception:
+        log.exception("a write is given up")
+        return False
+    return True
 
 
 def _add_channel(store: Store, channel: Channel) -> None:
