@@ -7,8 +7,13 @@ import inspect
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.tools import in_ci
+
+# A busy machine is no fault of the code: speed is measured in bench/, not by examples.
+settings.register_profile("psm", deadline=None, print_blob=True)
+settings.load_profile("psm")
 
 
 @pytest.hookimpl(tryfirst=True)
