@@ -101,6 +101,10 @@ class CastFile:
                 decoder.decode(line)
         return decoder.end
 
+    def rest(self) -> None:
+        """Give back the descriptor until the next read."""
+        self._content.rest()
+
     def close(self) -> None:
         """Let go of the file; idempotent."""
         self._content.close()

@@ -168,6 +168,12 @@ class ChannelReplay:
         self._make(None)
         self.refresh()
 
+    def rest(self) -> None:
+        """Keep nothing open and no screen until this channel is asked for something."""
+        if self._whole:
+            self._indexer = None
+        self._cast.rest()
+
     def close(self) -> None:
         """Let go of the files; idempotent."""
         self._cast.close()

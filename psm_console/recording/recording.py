@@ -22,6 +22,8 @@ from .source import FileBytes
 
 _CAST = re.compile(r"([1-9][0-9]{0,8})-(?:[a-z]+\.cast|sftp\.jsonl)")
 _SECOND = 1_000_000
+MANY = 50
+"""Channels from which on their files are not all kept open: an Ansible run has a thousand."""
 
 Progress = Callable[[float], None]
 Span = tuple[float, float]
@@ -94,6 +96,8 @@ class Recording:
                     channels[number] = ChannelReplay(
                         cast, progress=share.of(size), trust_index=trust_index
                     )
+                    if len(casts) > MANY:
+                        channels[number].rest()
                 except RecordingError as error:
                     notes.append(str(error))
         except BaseException:

@@ -29,26 +29,49 @@ class FileBytes:
 
     def __init__(self, path: Path) -> None:
         """Raises RecordingError when `path` can not be read."""
+        self._path = path
         self._fd = open_regular(path)
+        self._identity = _identity(os.fstat(self._fd))
+        self._closed = False
 
     @property
     def size(self) -> int:
         """Bytes in the file now."""
-        return os.fstat(self._fd).st_size
+        return self.status().st_size
 
     def read(self, count: int, offset: int) -> bytes:
         """Return at most `count` bytes from `offset` on; raises OSError."""
-        return os.pread(self._fd, count, offset)
+        return os.pread(self._descriptor(), count, offset)
 
     def status(self) -> os.stat_result:
         """Return what the file system says of the file."""
-        return os.fstat(self._fd)
+        return os.fstat(self._fd) if self._fd >= 0 else os.lstat(self._path)
 
-    def close(self) -> None:
-        """Let go of the file; idempotent."""
+    def rest(self) -> None:
+        """Give back the descriptor until the next read: a session can have a thousand channels."""
         if self._fd >= 0:
             descriptor, self._fd = self._fd, -1
             os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        self._closed = True
+        self.rest()
+
+    def _descriptor(self) -> int:
+        if self._fd < 0:
+            if self._closed:
+                raise RecordingError(f"{self._path.name} is closed")
+            descriptor = open_regular(self._path)
+            if _identity(os.fstat(descriptor)) != self._identity:
+                os.close(descriptor)
+                raise RecordingError(f"{self._path.name} was replaced; open the recording again")
+            self._fd = descriptor
+        return self._fd
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 class MemoryBytes:
@@ -65,6 +88,9 @@ class MemoryBytes:
     def read(self, count: int, offset: int) -> bytes:
         """Return at most `count` bytes from `offset` on."""
         return self._data[offset : offset + count]
+
+    def rest(self) -> None:
+        """Nothing to give back."""
 
     def close(self) -> None:
         """Nothing to let go of."""

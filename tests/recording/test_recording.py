@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 from pathlib import Path
@@ -334,6 +335,24 @@ def test_a_folder_with_one_broken_cast_shows_the_others(tmp_path: Path) -> None:
         assert "2-shell.cast is no recording" in recording.notes[0]
     with pytest.raises(RecordingError, match="holds no recording"):
         Recording.open(tmp_path)
+
+
+def test_a_session_of_very_many_channels_keeps_few_files_open(tmp_path: Path) -> None:
+    recorder = make_recorder(tmp_path)
+    for number in range(1, 81):
+        channel = open_exec(recorder, number)
+        channel.output(number, b"channel %d" % number)
+        channel.close(number + 1)
+    recorder.close(100, "done")
+    before = len(os.listdir("/dev/fd"))
+
+    with Recording.open(tmp_path / "s1") as recording:
+        assert len(recording.channels) == 80
+        assert recording.text_at(99, 77)[0] == "channel 77"
+        assert len(os.listdir("/dev/fd")) < before + 5
+        os.replace(tmp_path / "s1" / "1-exec.cast", tmp_path / "s1" / "2-exec.cast")
+        with pytest.raises(RecordingError, match="was replaced"):
+            recording.text_at(99, 2)
 
 
 @settings(max_examples=40, deadline=None)
