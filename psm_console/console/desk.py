@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psm_console.domain.inventory import Identity
 from psm_console.domain.session import Directive, Session, Verb
@@ -156,9 +156,11 @@ class Desk:
             if directive.outcome in receipts.SETTLED or left == 0.0:
                 return directive
 
-    async def recordings(self) -> list[RecordingInfo]:
-        """Return all recordings, oldest first."""
-        return await self._call(lambda store: list_recordings(store, self.actor, figures.now()))
+    async def recordings(self, limit: int, **wanted: Any) -> list[RecordingInfo]:
+        """Return the newest recordings, oldest first; `wanted` are filters of the operation."""
+        return await self._call(
+            lambda store: list_recordings(store, self.actor, figures.now(), limit=limit, **wanted)
+        )
 
     async def open_recording(self, recording: str) -> OpenedRecording:
         """Note who looks; nothing of the content may be shown before this has returned."""

@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
+from textual.timer import Timer
 
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
@@ -19,11 +20,14 @@ from psm_console.store import RecordingInfo
 from . import glyphs
 from .acts import bindings
 from .list_room import ListRoom
-from .recording_list import ORDERS, RecordingList, arranged
+from .recording_list import ORDERS, RecordingList, Search, arranged
 from .replay import ReplayScreen
 from .virtual_list import VirtualList
 from .workplace import Workplace
 
+NEWEST = 2000
+"""Recordings read without a search; a search looks through all."""
+READ_S = 0.5
 NOTHING = (
     "Nothing was recorded yet.\n\nEvery session that goes through the broker is recorded\n"
     "and stands here from its first byte on.\n\n1 shows the live sessions"
@@ -45,6 +49,9 @@ class LibraryScreen(ListRoom):
         super().__init__(place, self.recordings)
         self._known: Sequence[RecordingInfo] | None = None
         self._fault: str | None = None
+        self._more = False
+        """Whether there are more recordings than were read."""
+        self._due: Timer | None = None
 
     def body(self) -> ComposeResult:
         """One list as wide as the screen."""
@@ -58,23 +65,43 @@ class LibraryScreen(ListRoom):
 
     def on_screen_resume(self) -> None:
         """Look again: something may have ended meanwhile."""
-        self.overview_changed()
+        self._read_soon(0.0)
 
     def overview_changed(self) -> None:
-        """Read the list again; what is new stands in it a moment later."""
+        """Read the list again soon; a busy broker changes the store several times a second."""
         if self.is_current:
-            self.start(self._read, group="read", exclusive=True)
+            self._read_soon(READ_S)
+
+    def _read_soon(self, wait_s: float) -> None:
+        if self._due is None:
+            self._due = self.set_timer(max(wait_s, 0.01), self._begin_to_read)
+
+    def _begin_to_read(self) -> None:
+        self._due = None
+        self.start(self._read, group="read", exclusive=True)
 
     async def _read(self) -> None:
         try:
-            self._known, self._fault = await self.place.desk.recordings(), None
+            known = {row.id: row for row in await self.place.desk.recordings(NEWEST)}
+            self._more = len(known) == NEWEST
+            if self._more and self.filter_words:
+                search = Search.parse(self.filter_words)
+                older = await self.place.desk.recordings(NEWEST, **search.wanted())
+                known = {row.id: row for row in older} | known
         except PsmError as error:
             self._fault = str(error)
         else:
-            self.place.recordings = len(self._known)
+            self._known, self._fault = list(known.values()), None
+            self.place.recordings = len(known)
         if self.laid_out:
             self.show_rows()
-        self.tell_chrome()
+            self.tell_chrome()
+
+    def filter_changed(self) -> None:
+        """Show what is here at once; look further back when not all is here."""
+        self.show_rows()
+        if self._more:
+            self._read_soon(READ_S)
 
     def show_rows(self) -> None:
         """Show what the search finds, in order."""
@@ -82,6 +109,7 @@ class LibraryScreen(ListRoom):
         self.recordings.replace(arranged(self._known or (), words, self.order))
         shown, known = len(self.recordings.rows), len(self._known or ())
         count = f"{shown} of {known}" if words else f"{known}"
+        count += " newest" if self._more else ""
         wanted = f"search {visible(words, 40)}" if words else "search none"
         self.recordings.entitle(
             f"Recordings {glyphs.SEPARATOR} {count}",

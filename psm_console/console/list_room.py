@@ -70,6 +70,10 @@ class ListRoom(Room):
 
     @on(Input.Changed, "#filter")
     def _filter_changed(self) -> None:
+        self.filter_changed()
+
+    def filter_changed(self) -> None:
+        """Take another filter."""
         self.show_rows()
 
     @on(Input.Submitted, "#filter")

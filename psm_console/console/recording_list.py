@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psm_console.domain.session import LIVE_STATES, SessionState
 from psm_console.domain.text import visible
@@ -48,6 +49,14 @@ class Search:
                 words.append(piece)
         return cls(tuple(words), **keyed)
 
+    def wanted(self) -> dict[str, Any]:
+        """Return what of it the store can look for, in an archive too large to be read whole."""
+        return {
+            "operator": f"*{self.operator}*" if self.operator else None,
+            "text": max((*self.words, self.target), key=len) or None,
+            "since": _day(self.since),
+        }
+
     def finds(self, row: RecordingInfo) -> bool:
         """Whether a recording is meant."""
         session, date = row.session, figures.day(row.opened_at)
@@ -72,6 +81,14 @@ class Search:
             and (not self.until or date[: len(self.until)] <= self.until)
             and all(word in text for word in self.words)
         )
+
+
+def _day(text: str) -> datetime | None:
+    """Return the local day that a date, or the beginning of one, stands for; None for no date."""
+    try:
+        return datetime.strptime((text + "-01-01")[:10], "%Y-%m-%d").astimezone()
+    except ValueError:
+        return None
 
 
 def arranged(rows: Iterable[RecordingInfo], text: str, order: str) -> list[RecordingInfo]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from psm_console.console import library
 from psm_console.console.recording_list import Search
 from psm_console.console.replay import ReplayScreen
 from psm_console.domain.inventory import Role
@@ -157,3 +160,25 @@ async def test_a_recording_that_is_gone_is_a_sentence(stage: Stage) -> None:
 def test_a_search_is_read_as_keys_and_words() -> None:
     found = Search.parse("operator:ANA since:2026-11 vim x:y")
     assert found == Search(("vim", "x:y"), operator="ana", since="2026-11")
+
+
+async def test_a_search_finds_what_is_older_than_the_newest_that_are_listed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "NEWEST", 2)
+    for number in range(4):
+        stage.session(f"s-{number}", f"op{number}", age=1000 - number).ends()
+    async with console(stage) as seen:
+        await seen.press("2")
+        await seen.shows("Recordings · 2 newest")
+        assert "op0" not in seen.text
+        await seen.press("slash")
+        await seen.types("op0")
+        await seen.shows("Recordings · 1 of 3 newest")
+
+
+def test_what_the_store_can_look_for_is_taken_from_a_search() -> None:
+    wanted = Search.parse("operator:an vim target:db1 since:2026-11").wanted()
+    assert (wanted["operator"], wanted["text"]) == ("*an*", "vim")
+    assert wanted["since"].strftime("%Y-%m-%d") == "2026-11-01"
+    assert Search.parse("since:2026-02-31").wanted()["since"] is None
