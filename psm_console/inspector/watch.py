@@ -45,7 +45,7 @@ class ChannelWatch:
         """Return the last line of the screen that is not blank, safe to show."""
         screen = self._index.screen
         for y in range(screen.lines - 1, -1, -1):
-            text = screen.row_text(y).strip()
+            text = " ".join(screen.row_text(y).split())
             if text:
                 return visible(text, LINE_LIMIT)
         return ""

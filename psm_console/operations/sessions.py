@@ -10,7 +10,7 @@ from pathlib import Path
 from psm_console.domain.authorise import Action
 from psm_console.domain.inventory import Identity
 from psm_console.domain.names import DirectiveId, SessionId
-from psm_console.domain.session import Directive, Session, SessionState, Verb
+from psm_console.domain.session import LIVE_STATES, Directive, Session, SessionState, Verb
 from psm_console.domain.text import visible
 from psm_console.store import Store
 
@@ -80,10 +80,13 @@ def start_watching(
     """Note in the audit log that `actor` looks, then say where the live recording is.
 
     `purpose` is `shadow`, or `preview` for the small pane beside the list. Nothing of the
-    session may be shown before this has returned.
+    session may be shown before this has returned. What is over is no session to watch but a
+    recording to open, and needs that right: an analyst could look back with this otherwise.
     """
     session = store.sessions.get(session_id)
-    known = require(store, actor, Action.SESSION_SHADOW, now, session=session)
+    live = session.state in LIVE_STATES
+    action = Action.SESSION_SHADOW if live else Action.RECORDING_OPEN
+    known = require(store, actor, action, now, session=session)
     token = secrets.token_hex(8)
     with store.transaction():
         store.watchers.enter(session.id, known.name, token, now)

@@ -271,6 +271,7 @@ class TestWatching:
         place.begin()
         watch = start_watching(place.store, place.who("analyst"), ONE, place.now)
         place.clock.now = NOON + timedelta(hours=1)
+        place.store.workers.heartbeat(WORKER, place.now)
         other = start_watching(place.store, place.who("supervisor"), ONE, place.now)
 
         assert keep_watching(place.store, watch, place.now)
@@ -302,3 +303,13 @@ def test_lists_carry_the_filters_through(place: Office, tmp_path: Path) -> None:
     assert list_sessions(place.store, sue, place.now, operator="ana") == []
     assert place.store.directives.pending(WORKER) == []
     assert Outcome.PENDING.value == "pending"
+
+
+@pytest.mark.attack
+def test_an_analyst_can_not_look_back_at_a_session_that_is_over(place: Office) -> None:
+    place.begin()
+    place.store.sessions.end(SessionId(ONE), place.now)
+
+    with pytest.raises(Denied):
+        start_watching(place.store, place.who("analyst"), ONE, place.now)
+    assert start_watching(place.store, place.who("reviewer"), ONE, place.now).session.id == ONE
