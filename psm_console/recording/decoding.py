@@ -85,8 +85,6 @@ class LineDecoder:
         self.at_us = at_us
         self.broken = 0
         """Lines skipped because they are nothing."""
-        self.lost = 0
-        """Bytes that a .bin file should hold and does not."""
         self.end: End | None = None
         self.mark_kind = ""
         """What the newest marker is about; empty when its line does not say."""
@@ -183,7 +181,6 @@ class LineDecoder:
         if self._bulk is None:
             return Event(self.at_us, block.code, b"", count)
         data = self._bulk(block.offset, count)
-        self.lost += count - len(data)
         return Event(self.at_us, block.code, data, count)
 
     def _block_time(self, block: Block) -> None:

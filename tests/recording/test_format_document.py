@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from psm_console.domain.session import ChannelKind
 from psm_console.recording import lines, verify
 
 from .making import make_recorder, open_exec, open_shell, signer_of
@@ -41,11 +42,13 @@ def folder(tmp_path: Path) -> Path:
     shell.output(1, b"hello \xff\r\n")
     piped.output(2, bytes(range(256)) * 10)
     piped.output(3, b"\0" * 3000)
+    files = recorder.open_channel(3, ChannelKind.SFTP, at=3.0, size=None)
+    files.output(3.5, b"packets")
     (tmp_path / "digest").write_text(recorder.close(4, "done").digest)
     return tmp_path / "s1"
 
 
-@pytest.mark.parametrize("file", ["1-shell.cast", "2-exec.cast"])
+@pytest.mark.parametrize("file", ["1-shell.cast", "2-exec.cast", "3-sftp.jsonl"])
 def test_the_commands_accept_a_whole_recording_and_print_its_digest(
     folder: Path, file: str
 ) -> None:
