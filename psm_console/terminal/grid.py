@@ -230,5 +230,11 @@ class Grid(pyte.Screen):
     def bell(self, *args: Any) -> None:
         """BEL is silent."""
 
+    def report_device_attributes(self, *args: Any, **kwargs: Any) -> None:
+        """DA is not answered."""
+
+    def report_device_status(self, *args: Any, **kwargs: Any) -> None:
+        """DSR is not answered."""
+
     def write_process_input(self, data: str) -> None:
         """Queries are never answered: what is shown here belongs to somebody else's terminal."""

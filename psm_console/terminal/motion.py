@@ -166,8 +166,15 @@ class Motion(Grid):
         self.ensure_hbounds()
         self.ensure_vbounds()
 
-    def set_margins(self, top: int | None = None, bottom: int | None = None, *_: int) -> None:
-        """DECSTBM: 1-based; a region of fewer than two lines is refused, one too long is cut."""
+    def set_margins(
+        self, top: int | None = None, bottom: int | None = None, *_: int, private: bool = False
+    ) -> None:
+        """DECSTBM: 1-based; a region of fewer than two lines is refused, one too long is cut.
+
+        `private` is XTRESTORE, which pyte's own stream takes for DECSTBM: it does nothing.
+        """
+        if private:
+            return
         first = (top or 1) - 1
         last = min(bottom or self.lines, self.lines) - 1
         if first < last:
