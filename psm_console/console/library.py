@@ -69,7 +69,7 @@ class LibraryScreen(ListRoom):
 
     def overview_changed(self) -> None:
         """Read the list again soon; a busy broker changes the store several times a second."""
-        if self.is_current:
+        if self.in_view:
             self._read_soon(READ_S)
 
     def _read_soon(self, wait_s: float) -> None:

@@ -124,7 +124,7 @@ class LiveScreen(Orders, ListRoom):
         summary.say(Content(f" {glyphs.SEPARATOR} ".join(pieces)))
 
     def _tick(self) -> None:
-        if self.is_current:
+        if self.in_view:
             self.sessions.tick(figures.now())
             self.tell_chrome()
 
@@ -142,7 +142,7 @@ class LiveScreen(Orders, ListRoom):
     async def _preview(self) -> None:
         """Show the selected session's screen where there is room, once the look is noted."""
         session = self.sessions.current
-        if session is None or self.size.width < WIDE or not self.is_current:
+        if session is None or self.size.width < WIDE or not self.in_view:
             await self._end_preview()
             return
         if self._watch is None or self._watch.session.id != session.id:
@@ -177,8 +177,9 @@ class LiveScreen(Orders, ListRoom):
         self._preview_soon()
 
     async def on_screen_suspend(self) -> None:
-        """Nobody looks at the preview while another screen covers it."""
-        await self._end_preview()
+        """Nobody looks at the preview while another room covers it; a dialog leaves it in view."""
+        if not self.in_view:
+            await self._end_preview()
 
     @on(VirtualList.Opened)
     def _row_opened(self, event: VirtualList.Opened) -> None:

@@ -264,7 +264,7 @@ class ReplayScreen(Room):
 
     def go_back(self) -> None:
         """Go back to the library."""
-        self.dismiss()
+        self.close()
 
     def link(self) -> str | None:
         """This instant, as a link."""

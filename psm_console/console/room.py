@@ -90,6 +90,17 @@ class Room(Screen[None]):
         """Whether the parts are there: not before the first layout, and no more when closing."""
         return all(self.query(part) for part in self.parts)
 
+    @property
+    def in_view(self) -> bool:
+        """Whether somebody can see this room: in front, or with nothing but dialogs before it."""
+        stack = self.app.screen_stack
+        return self in stack and all(each.is_modal for each in stack[stack.index(self) + 1 :])
+
+    def close(self) -> None:
+        """Leave this room, unless it was left already or something stands before it."""
+        if self.is_current:
+            self.dismiss()
+
     def overview_changed(self) -> None:
         """Take what is newly known of live sessions; called on a tick, only when it changed."""
 

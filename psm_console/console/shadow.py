@@ -60,7 +60,22 @@ class ShadowScreen(Orders):
         self._tell()
         self.set_interval(1.0, self._tell)
         self.set_interval(KEEP_S, self._keep)
-        self.start(self._enter, group="enter")
+
+    def on_screen_resume(self) -> None:
+        """Begin to watch, at first and after another room was in front."""
+        if self._watch is None:
+            self.start(self._enter, group="enter", exclusive=True)
+
+    async def on_screen_suspend(self) -> None:
+        """Nobody watches while another room is in front; a dialog leaves the screen in view."""
+        if not self.in_view:
+            await self._end_watch()
+
+    async def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        self.pane.show(None, None, None)
+        if watch is not None:
+            await self.place.desk.leave(watch)
 
     async def _enter(self) -> None:
         desk = self.place.desk
@@ -69,7 +84,7 @@ class ShadowScreen(Orders):
             given = await desk.directives(watch.session.id)
         except PsmError as error:
             self.notify(visible(str(error)), severity="error", markup=False)
-            self.dismiss()
+            self.close()
             return
         self._watch, self._session = watch, watch.session
         self.session_id = watch.session.id
@@ -89,15 +104,13 @@ class ShadowScreen(Orders):
             return
         with suppress(PsmError):
             if not await self.place.desk.keep(self._watch):
-                self._watch = None
-                self.pane.show(None, None, None)
+                await self._end_watch()
                 self.notify("You may no longer watch sessions.", severity="error", markup=False)
-                self.dismiss()
+                self.close()
 
     async def on_unmount(self) -> None:
         """Stop counting as a watcher."""
-        if self._watch is not None:
-            await self.place.desk.leave(self._watch)
+        await self._end_watch()
 
     def chosen(self) -> Session | None:
         """The session that is watched."""
@@ -187,7 +200,7 @@ class ShadowScreen(Orders):
 
     def go_back(self) -> None:
         """Go back to the list."""
-        self.dismiss()
+        self.close()
 
     def link(self) -> str | None:
         """This session, as a link."""

@@ -190,3 +190,30 @@ async def test_a_picture_behind_a_flood_says_as_of_when_and_is_exact_at_its_end(
         await seen.shows("○ catching up, as of 00:12:31")
         screen.pane.told(News(752.0))
         await seen.shows("● LIVE")
+
+
+async def test_nobody_counts_as_watching_while_another_room_is_in_front(stage: Stage) -> None:
+    stage.session("s-1").prints(b"hello\r\n")
+
+    def watchers() -> tuple[str, ...]:
+        return stage.store.sessions.get("s-1").watchers
+
+    async with console(stage, link="psm://session/s-1") as seen:
+        await seen.shows("hello")
+        await seen.becomes(lambda: watchers() == ("local",), "a watcher")
+        await seen.press("2")
+        await seen.becomes(lambda: watchers() == (), "no watcher")
+        await seen.press("1")
+        await seen.shows("hello")
+        await seen.becomes(lambda: watchers() == ("local",), "a watcher again")
+
+
+async def test_a_dialog_leaves_what_is_watched_in_view(stage: Stage) -> None:
+    session = stage.session("s-1")
+    session.prints(b"before\r\n")
+    async with console(stage, link="psm://session/s-1") as seen:
+        await seen.shows("before")
+        await seen.press("K")
+        await seen.shows("Terminate this session?")
+        session.prints(b"after\r\n")
+        await seen.shows("after")
