@@ -1,6 +1,6 @@
 """Draws the console's screens on a running demo, as SVG, to look at and for the documentation.
 
-    python -m bench.console_pictures [FOLDER]        # docs/screenshots by default
+    python -m bench.console_pictures [FOLDER [NAME…]]     # docs/screenshots, those of the docs
 
 Every picture is the real console on real sessions, exported by Textual.
 """
@@ -33,7 +33,7 @@ PICTURES = {
     "warn": ((120, 40), "nightwatch", ("j", "enter", "m", *"slow", "enter")),
     "terminate": ((120, 40), "nightwatch", ("j", "enter", "K")),
     "library": ((120, 40), "nightwatch", ("2",)),
-    "replay": ((120, 40), "nightwatch", ("2", "slash", *"lena", "enter", "G", "enter", "6")),
+    "replay": ((120, 40), "nightwatch", ("2", "slash", *"customer", "enter", "enter", "8")),
     "replay-190x48": (
         (190, 48),
         "nightwatch",
@@ -48,6 +48,7 @@ PICTURES = {
     "help": ((120, 40), "nightwatch", ("question_mark",)),
     "palette": ((120, 40), "nightwatch", ("colon",)),
 }
+DOCUMENTED = ("shadow", "terminate", "library", "replay", "live-daylight", "live-80x24", "help")
 
 
 async def draw(home: Home, name: str, folder: Path) -> None:
@@ -80,7 +81,7 @@ def main(folder: Path, names: list[str]) -> None:
         assert demo.stdout is not None
         home = Home(Path(json.loads(demo.stdout.readline())["home"]))
         asyncio.run(asyncio.sleep(12))  # the operators begin to work
-        for name in names or PICTURES:
+        for name in names or DOCUMENTED:
             asyncio.run(draw(home, name, folder))
     finally:
         demo.terminate()
