@@ -85,6 +85,8 @@ class CastCheck:
         self._trusted = trusted
         self._sha = hashlib.sha256()
         self._signed = 0
+        self._covered = 0
+        """Where the newest signature that holds ends: its own line has but one spelling."""
         self._ended = False
         self._sealed = False
         self._bin: _BinCheck | None = None
@@ -190,6 +192,7 @@ class CastCheck:
                 )
             case SignatureState.GOOD:
                 self._signed = offset
+                self._covered = offset + len(b"# psm sig \n") + len(line)
                 self._sealed = self._ended
 
     def _block(self, block: Block) -> None:
@@ -202,10 +205,10 @@ class CastCheck:
             if self._bin is not None:
                 self._bin.finish()
             return VerdictWord.OK, f"{self._size} bytes, signed to the end"
-        unsigned = self._size - self._signed
+        unsigned = self._size - self._covered
+        what = f"the last {unsigned} of {self._size} bytes are not" if unsigned else "all of it is"
         return VerdictWord.INCOMPLETE, (
-            "it has no end: its broker stopped or is still writing;"
-            f" the last {unsigned} of {self._size} bytes are not signed"
+            f"it has no end: its broker stopped or is still writing; {what} signed"
         )
 
     def _corrupt(self, offset: int, why: str) -> _Finding:

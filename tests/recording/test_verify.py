@@ -66,12 +66,16 @@ def test_a_closed_recording_is_ok(tmp_path: Path, store: bool) -> None:
 def test_a_recording_whose_broker_died_is_incomplete(tmp_path: Path, store: bool) -> None:
     made = Made(tmp_path, closed=False)
 
-    assert made.word(store=store) is VerdictWord.INCOMPLETE
+    made.recorder.checkpoint(15)
+    verdict = made.verdict(store=store)
+    assert (verdict.word, verdict.detail[-19:]) == ("INCOMPLETE", "all of it is signed")
     with made.shell.open("ab") as file:
         file.write(b'[0.1, "o", "torn')
     verdict = made.verdict(store=store)
     assert verdict.word is VerdictWord.INCOMPLETE
-    assert "not signed" in verdict.detail
+    size = made.shell.stat().st_size
+    unsigned = size - made.shell.read_bytes().rindex(b"\n", 0, -1) - 1
+    assert f"the last {unsigned} of {size} bytes are not signed" in verdict.detail
 
 
 @pytest.mark.attack
