@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -38,6 +39,10 @@ _HEARTBEAT_S = 1.0
 _STOP_S = 8.0
 """How long the ends of all sessions may take when the broker stops."""
 _AGAIN_S = 1.0
+_STORE_S = 5.0
+"""How long the start of a session waits for the store before it is refused."""
+_REFRESH_S = 1.5
+"""How long a login waits for the newest inventory; the session's start insists on it."""
 _TRIES = 3
 _KEY_GONE = "the key that was used to log in is no longer known; ask an admin to add a new one"
 UNRECORDED = "sessions can not be recorded at the moment, so none starts; tell an admin"
@@ -116,9 +121,11 @@ class Worker:
                 while self.sessions or self._starting:
                     self._fewer.clear()
                     await self._fewer.wait()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(_TRIES):
+            if self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.wait(list(self._tasks), timeout=0.5)
 
     def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
         """Run `coroutine` as a task that is kept, named and watched."""
@@ -165,8 +172,9 @@ class Worker:
         if self.stopping is not None:
             raise RefusedError(self.stopping)
         try:
-            await self._read_inventory()
-        except StoreError as error:
+            async with asyncio.timeout(_STORE_S):
+                await self._read_inventory()
+        except (StoreError, TimeoutError) as error:
             # Not on what was true some time ago: it may have been taken away since.
             log.error("no session starts, the inventory can not be read: %s", error)
             raise RefusedError(UNRECORDED) from None
@@ -208,7 +216,8 @@ class Worker:
         """Make the session's row and folder. Neither may be missing: no evidence, no session."""
         try:
             begin = partial(_begin, session, self._inventory_version)
-            await asyncio.wait_for(self.store.call(begin), 5)
+            async with asyncio.timeout(_STORE_S):
+                await self.store.call(begin)
             return await asyncio.to_thread(
                 SessionRecorder.create,
                 self.home.recordings,
@@ -251,8 +260,11 @@ class Worker:
     # What runs beside the sessions
 
     async def _heartbeat(self) -> None:
+        beat: Future[None] | None = None
         while True:
-            self.store.submit(partial(_beat, self.id, utc_now()))
+            if beat is None or beat.done():
+                # One at a time: while another program holds the store each waits for seconds.
+                beat = self.store.submit(partial(_beat, self.id, utc_now()))
             for driver in list(self.sessions.values()):
                 self._tick(driver)
             self.refusals.settle()
@@ -323,8 +335,10 @@ class Worker:
     async def refresh_inventory(self) -> None:
         """Read the inventory again if it was changed; the old one stays if the store is away."""
         try:
-            await self._read_inventory()
-        except StoreError as error:
+            # Not `wait_for`, which may lose a cancellation: this task ends by one.
+            async with asyncio.timeout(_REFRESH_S):
+                await self._read_inventory()
+        except (StoreError, TimeoutError) as error:
             log.error("the inventory can not be read: %s", error)
 
     async def _read_inventory(self) -> None:
