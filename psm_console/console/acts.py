@@ -51,6 +51,6 @@ def bindings(*scopes: Scope) -> list[BindingType]:
             id=act.id,
         )
         for scope in scopes
-        for act in in_scope(scope)
+        for act in sorted(in_scope(scope), key=lambda act: not act.id.startswith(f"{scope}."))
         if act.keys
     ]

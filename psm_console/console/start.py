@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -34,5 +35,8 @@ def start(
             "what it is, for example xterm-256color, or use psm session ls"
         )
     app = ConsoleApp(home, actor, read_only=read_only, link=parsed, invitation=invitation)
+    # What was imported stays: looking through it again and again would halt the picture.
+    gc.collect()
+    gc.freeze()
     app.run()
     return app.return_value if app.return_value is not None else app.return_code or 0
