@@ -316,6 +316,48 @@ def test_a_target_that_gives_more_than_was_asked_for_is_a_fault() -> None:
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("handle", [b"h", b"", b"x" * 257])
+def test_a_handle_that_is_taken_or_is_none_is_a_fault(handle: bytes) -> None:
+    talk = p.Talk()
+    talk.ask(p.opening(1, b"/x", READ), p.opening(2, b"/y", READ))
+    talk.say(p.handle(1, b"h"))
+    assert isinstance(talk.say(p.handle(2, handle))[-1], Fault)
+
+
+def test_a_handle_may_be_given_again_once_its_file_is_being_closed() -> None:
+    talk = p.Talk()
+    talk.ask(p.opening(1, b"/x", READ))
+    talk.say(p.handle(1, b"h"))
+    talk.ask(p.close(2, b"h"), p.opening(3, b"/y", WRITE))
+    talk.say(p.handle(3, b"h"), p.status(2))
+    talk.ask(p.write(4, b"h", 0, b"abc"), p.close(5, b"h"))
+    talk.say(p.status(4), p.status(5))
+    ends = [event for event in talk.files() if isinstance(event, Closed)]
+    assert [(end.number, end.path) for end in ends] == [(1, b"/x"), (2, b"/y")]
+    assert ends[1].written == Transferred(3, 0, _sha(b"abc"))
+
+
+@pytest.mark.attack
+def test_nothing_is_written_through_a_handle_that_was_given_up() -> None:
+    talk = p.Talk()
+    talk.ask(p.opening(1, b"/x", WRITE))
+    talk.say(p.handle(1, b"h"))
+    talk.ask(p.close(2, b"h"))
+    assert p.forwarded(talk.ask(p.write(3, b"h", 0, b"late")), Side.OPERATOR) == b""
+
+
+@pytest.mark.attack
+def test_a_side_that_does_not_begin_as_it_must_is_a_fault() -> None:
+    for side, stream in (
+        (Side.TARGET, p.VERSION),
+        (Side.OPERATOR, p.packet(1, p.u32(2))),
+        (Side.OPERATOR, p.of_path(13, 1, b"/x")),
+    ):
+        (found,) = Conversation(SftpPolicy()).feed(side, stream)
+        assert isinstance(found, Fault)
+
+
+@pytest.mark.attack
 def test_requests_that_pile_up_are_a_fault() -> None:
     talk = p.Talk()
     stream = b"".join(p.of_path(17, number, b"/x") for number in range(OUTSTANDING_LIMIT))

@@ -47,6 +47,17 @@ def test_a_file_opened_to_be_written_can_not_be_read_where_that_is_refused() -> 
     assert not _passes(talk, p.read(3, b"h", 0, 1))
 
 
+@pytest.mark.attack
+def test_a_file_opened_to_be_read_can_not_be_written_where_that_is_refused() -> None:
+    talk = p.Talk(NO_UPLOAD)
+    talk.ask(p.opening(1, b"/x", READ))
+    talk.say(p.handle(1, b"h"))
+    assert _passes(talk, p.read(2, b"h", 0, 1))
+    assert not _passes(talk, p.write(3, b"h", 0, b"a"))
+    copy = p.text(b"h") + p.u64(0) + p.u64(0) + p.text(b"h") + p.u64(0)
+    assert not _passes(talk, p.extended(4, b"copy-data", copy))
+
+
 def test_a_refused_request_is_answered_with_permission_denied_and_its_number() -> None:
     talk = p.Talk(NO_UPLOAD)
     answer = p.answers(talk.ask(p.opening(77, b"/x", WRITE)))[0]
@@ -113,6 +124,15 @@ def test_relative_paths_begin_where_the_target_said() -> None:
     assert _passes(talk, p.opening(3, b"notes", READ))
     assert not _passes(talk, p.opening(4, b".ssh/id", READ))
     assert not _passes(talk, p.opening(5, b"../../etc/shadow", READ))
+
+
+@pytest.mark.attack
+def test_what_a_link_points_to_counts_from_where_it_lies() -> None:
+    talk = p.Talk(DENIED)
+    talk.ask(p.of_path(16, 2, b"."))
+    talk.say(p.names(2, b"/srv/deep/down"))
+    assert not _passes(talk, p.of_path(20, 3, b"../etc/shadow", p.text(b"/tmp/link")))
+    assert _passes(talk, p.of_path(20, 4, b"../etc/shadow", p.text(b"/srv/deep/link")))
 
 
 def test_without_denied_paths_a_relative_path_needs_no_beginning() -> None:
