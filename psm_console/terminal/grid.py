@@ -218,6 +218,8 @@ class Grid(pyte.Screen):
     def _blank_rows(self, first: int, last: int, look: Attributes) -> None:
         """Replace rows first..last with empty ones."""
         self._rows[first : last + 1] = [self._blank(look)] * (last - first + 1)
+        if first and self._rows[first - 1].wrapped:
+            self._rows[first - 1].wrapped = False
         self._rows_changed(first, last)
         self.work += 16 + (last - first) // 4
 

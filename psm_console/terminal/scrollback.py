@@ -66,6 +66,15 @@ class Scrollback(Sequence[RowView]):
         """Take lines that leave the screen, oldest first."""
         self._lines.extend(lines)
 
+    def lines(self) -> list[Row | PlainLine]:
+        """The lines as they are kept, oldest first."""
+        return list(self._lines)
+
+    def replace(self, lines: Iterable[Row | PlainLine]) -> None:
+        """Keep these lines instead."""
+        self._lines.clear()
+        self._lines.extend(lines)
+
     def pop(self) -> Row:
         """Give the newest line back. Raises IndexError when there is none."""
         return row_of(self._lines.pop())

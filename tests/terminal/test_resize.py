@@ -54,6 +54,54 @@ def test_the_main_screen_is_resized_behind_the_alternate_one() -> None:
     assert screen.display[0] == "main!     "
 
 
+def test_lines_are_wrapped_anew_on_another_width() -> None:
+    screen = fed((6, 4), b"abcdefgh\r\n12345\r\n$ ")
+
+    screen.resize(4, 4)
+    assert [line.rstrip() for line in screen.display] == ["efgh", "1234", "5", "$"]
+    assert screen.history.texts() == ["abcd"]
+
+    screen.resize(4, 10)
+    assert [line.rstrip() for line in screen.display] == ["abcdefgh", "12345", "$", ""]
+    assert (screen.cursor.x, screen.cursor.y) == (2, 2)
+
+
+def test_scrollback_is_wrapped_anew_too() -> None:
+    screen = fed((6, 2), "abcd世efgh\r\n".encode() + b"x" * 20 + b"\r\n1\r\n2")
+
+    screen.resize(2, 4)
+
+    assert screen.history.texts() == ["abcd", "世ef", "gh", *["xxxx"] * 5]
+
+
+def test_the_line_of_the_cursor_is_left_to_the_shell() -> None:
+    screen = fed((6, 3), b"one\r\n$ abcdefg")
+
+    screen.resize(3, 12)
+
+    assert [line.rstrip() for line in screen.display] == ["one", "$ abcd", "efg"]
+
+
+def test_the_alternate_screen_is_cut_and_not_wrapped() -> None:
+    screen = fed((6, 2), b"\x1b[?1049habcdefgh")
+
+    screen.resize(2, 3)
+
+    assert screen.display == ["abc", "gh "]
+
+
+@pytest.mark.attack
+def test_a_storm_of_sizes_costs_a_bounded_amount_of_work() -> None:
+    screen = Screen(80, 24)
+    screen.feed((b"word " * 100 + b"\r\n") * 400)
+    before = screen.work
+
+    for turn in range(500):
+        screen.resize(24, 80 + turn % 40)
+
+    assert screen.work - before < 1_000_000
+
+
 def test_half_a_wide_character_at_the_new_edge_is_blanked() -> None:
     screen = fed((6, 1), "ab世".encode())
 
