@@ -36,6 +36,9 @@ class ProvedBy(Protocol):
     def wire(self, full: bool) -> None:
         """Learn whether the connection takes nothing more, or takes bytes again."""
 
+    def refused(self, what: str, detail: str) -> object:
+        """Have the audit log learn that the client was refused `what`."""
+
 
 class OperatorConnection(asyncssh.SSHServerConnection):
     """A server connection that says which key proved itself.
@@ -66,6 +69,23 @@ class OperatorConnection(asyncssh.SSHServerConnection):
     def _send_deferred_packets(self) -> None:
         super()._send_deferred_packets()
         self._tell(full=False)
+
+    async def create_agent_listener(self) -> bool:
+        """Refuse to forward an agent, and have it known that somebody asked."""
+        self._refuse("agent forwarding")
+        return False
+
+    async def attach_x11_listener(
+        self, chan: object, auth_proto: bytes, auth_data: bytes, screen: int
+    ) -> str | None:
+        """Refuse to forward X11, and have it known that somebody asked."""
+        self._refuse("X11 forwarding")
+        return None
+
+    def _refuse(self, what: str) -> None:
+        owner = self.get_owner()
+        if isinstance(owner, ProvedBy):
+            owner.refused(what, "asked for in a channel")
 
     def _tell(self, *, full: bool) -> None:
         owner = self.get_owner()

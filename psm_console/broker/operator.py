@@ -152,26 +152,27 @@ class OperatorLeg(asyncssh.SSHServer):
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> bool:
-        raise self._refused("port forwarding", f"to {dest_host}:{dest_port}")
+        raise self.refused("port forwarding", f"to {dest_host}:{dest_port}")
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
-        self._refused("remote port forwarding", f"from {listen_host}:{listen_port}")
+        self.refused("remote port forwarding", f"from {listen_host}:{listen_port}")
         return False
 
     def unix_connection_requested(self, dest_path: str) -> bool:
-        raise self._refused("socket forwarding", f"to {dest_path}")
+        raise self.refused("socket forwarding", f"to {dest_path}")
 
     def unix_server_requested(self, listen_path: str) -> bool:
-        self._refused("remote socket forwarding", f"from {listen_path}")
+        self.refused("remote socket forwarding", f"from {listen_path}")
         return False
 
     def tun_requested(self, unit: int | None) -> bool:
-        raise self._refused("tunnelling", "tun")
+        raise self.refused("tunnelling", "tun")
 
     def tap_requested(self, unit: int | None) -> bool:
-        raise self._refused("tunnelling", "tap")
+        raise self.refused("tunnelling", "tap")
 
-    def _refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
+    def refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
+        """Audit what the client asked for in vain; return the answer to it."""
         who = self._proof.identity.name if self._proof else visible(self._user, 64)
         session = self._driver.session.id if self._driver else None
         self._worker.refusals.known("channel.refuse", who, f"{what} {detail}", session)

@@ -100,3 +100,36 @@ async def test_channels_that_ask_for_nothing_are_capped(stand: Stand) -> None:
                 assert "limit" in error.reason
                 break
         assert 10 <= opened < 20
+
+
+async def test_an_agent_and_x11_are_refused_and_audited(stand: Stand) -> None:
+    async with connected(stand) as connection:
+        process = await connection.create_process("cat", encoding=None)
+        channel = process.channel
+        agent = await channel._make_request(b"auth-agent-req@openssh.com")
+        x11 = await channel._make_request(
+            b"x11-req",
+            b"\0",
+            asyncssh.packet.String("MIT-MAGIC-COOKIE-1"),
+            asyncssh.packet.String("00" * 16),
+            asyncssh.packet.UInt32(0),
+        )
+        assert not agent and not x11
+
+    def told() -> set[str]:
+        found = stand.read(lambda store: store.audit.list(action="channel.refuse"))
+        return {str(entry.detail).partition(" asked")[0] for entry in found}
+
+    await eventually(lambda: told() >= {"agent forwarding", "X11 forwarding"})
+
+
+def test_a_client_that_exchanges_keys_all_the_time_gets_every_byte(stand: Stand) -> None:
+    size = 12 << 20
+    through = stand.client.run(
+        stand.user, f"head -c {size} /dev/zero", options=["-o", "RekeyLimit=1M"]
+    )
+    assert len(through.stdout) == size and through.returncode == 0
+    upward = stand.client.run(
+        stand.user, "wc -c", stdin=b"x" * size, options=["-o", "RekeyLimit=1M"]
+    )
+    assert upward.stdout.strip() == str(size).encode()
