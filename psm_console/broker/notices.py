@@ -61,5 +61,12 @@ def final(text: str, *, pty: bool) -> bytes:
     return RESET_MODES + b"\r\n" + _psm(text) + b"\r\n" if pty else plain(text)
 
 
+def exit_text(status: int | None, signal: str | None) -> str | None:
+    """Say how a program ended; None when the target never said."""
+    if signal:
+        return f"signal {visible(signal, 32)}"
+    return None if status is None else str(status)
+
+
 def _psm(text: str) -> bytes:
     return f"[psm] {text}".encode()

@@ -22,6 +22,7 @@ from . import notices
 from .announcer import Announcer
 from .channel_request import ChannelRequest
 from .halves import STDERR, TargetHalf
+from .pace import Pace
 from .tracker import TerminalTracker
 from .unsent import close_now, has_left, kill, withdraw_unsent
 from .valve import Valve
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 15.0
 """How long a target may take to open a channel and start what was asked for."""
+_RESIZE_S = 0.06
+"""Between two sizes that are passed on: a recorder keeps one in 50 ms, and what it does not keep
+would be a way to send the target something unseen."""
 CLOSE_S = 5.0
 """How long a target may take to close a channel that the operator has left."""
 
@@ -67,8 +71,9 @@ class Relay:
         self._target_done = False
         self._exit: tuple[int | None, str | None] = (None, None)
         self._exit_passed = False
+        self._sizes = Pace(self._pass_size, _RESIZE_S)
         self._tracker = TerminalTracker()
-        self._announcer = Announcer(self._tracker, self._tell, self._repaint)
+        self._announcer = Announcer(self._tracker, self._write, self._repaint)
 
     @property
     def pty(self) -> bool:
@@ -78,10 +83,7 @@ class Relay:
     @property
     def exit_text(self) -> str | None:
         """How the program ended: its status, `signal NAME`, or None when the target never said."""
-        status, signal = self._exit
-        return (
-            f"signal {visible(signal, 32)}" if signal else None if status is None else str(status)
-        )
+        return notices.exit_text(*self._exit)
 
     # The operator's half
 
@@ -130,13 +132,17 @@ class Relay:
 
     def operator_resized(self, size: Size) -> None:
         """The client's window changed; a pause does not stop that."""
-        if not self.pty:
+        if self.pty:
+            self.request.size = size
+            self._sizes.ask()
+
+    def _pass_size(self) -> None:
+        size = self.request.size
+        if size is None or self.recorder is None:
             return
-        self.request.size = size
-        if self.recorder is not None:
-            with self.driver.recording():
-                self.recorder.resize(self.driver.at(), size)
-        if self.target is not None:
+        with self.driver.recording() as recorded:
+            self.recorder.resize(self.driver.at(), size)
+        if recorded and self.target is not None:
             self.target.change_terminal_size(size.columns, size.rows)
 
     def operator_signalled(self, signal: str) -> None:
@@ -234,6 +240,9 @@ class Relay:
         self.target = channel
         self._target_valve.attach(channel)
         self.heed_wires()
+        if self.pty:
+            # It may have changed while the target was asked for the old one.
+            self._sizes.ask()
         self._flush_early()
         self._operator_valve.release("target not open")
 
@@ -412,9 +421,6 @@ class Relay:
             self._eof = False
             self.target.write_eof()
 
-    def _tell(self, data: bytes) -> None:
-        self._write(data)
-
     def _repaint(self, rows_less: int) -> None:
         size = self.request.size
         if self.target is not None and size is not None and size.rows > 1:
@@ -441,5 +447,6 @@ class Relay:
 
     def _close(self) -> None:
         if not self.closed.is_set():
+            self._sizes.close()
             self.closed.set()
             self.driver.channel_closed(self)

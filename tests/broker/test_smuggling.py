@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -133,3 +134,30 @@ def test_a_client_that_exchanges_keys_all_the_time_gets_every_byte(stand: Stand)
         stand.user, "wc -c", stdin=b"x" * size, options=["-o", "RekeyLimit=1M"]
     )
     assert upward.stdout.strip() == str(size).encode()
+
+
+async def test_every_size_that_reaches_the_target_is_in_the_recording(stand: Stand) -> None:
+    """A program that reads SIGWINCH takes 19 bits from each: typing that no one sees."""
+    script = "trap 'stty size' WINCH; echo up; while :; do read -t 0.05 x && exit; done"
+    async with connected(stand) as connection:
+        process = await connection.create_process(
+            f'bash -c "{script}"', term_type="xterm", term_size=(80, 24)
+        )
+        await process.stdout.readline()
+        for n in range(400):
+            process.channel.change_terminal_size(100 + n, 30)
+            await asyncio.sleep(0.002)
+        while "499" not in (line := await process.stdout.readline()):
+            assert line
+        process.stdin.write("\n")
+        await process.wait_closed()
+    session = await asyncio.to_thread(stand.last)
+    text = stand.recorded(session)
+    seen = {line.split()[1] for line in _printed(text) if line.startswith("30 ")}
+    recorded = {f"{n}" for n in range(100, 500) if f'"{n}x30"' in text}
+    assert "499" in seen and seen <= recorded
+
+
+def _printed(cast: str) -> list[str]:
+    events = [json.loads(line) for line in cast.splitlines()[1:] if line.startswith("[")]
+    return "".join(event[2] for event in events if event[1] == "o").splitlines()
