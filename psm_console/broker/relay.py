@@ -374,8 +374,7 @@ class Relay:
         try:
             target.write(data)
         except OSError:
-            # The target closed first; the bytes are in the recording and nowhere else.
-            return
+            return  # the target closed first; the bytes are in the recording and nowhere else
 
     def _to_operator(self, data: bytes, datatype: int | None) -> None:
         self._write(data, datatype)
@@ -389,8 +388,7 @@ class Relay:
         try:
             self.operator.write(data, datatype)
         except OSError:
-            # The client closed first; its own connection_lost does the rest.
-            return
+            return  # the client closed first; its own connection_lost does the rest
 
     def _withhold(self, data: bytes, datatype: int | None) -> None:
         self.withheld.add(data, datatype)
