@@ -12,6 +12,7 @@ import asyncssh
 from psm_console.domain.inventory import Identity, Inventory
 from psm_console.domain.names import Login
 
+from .channel_request import Variables
 from .wire import widen
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,16 @@ class OperatorConnection(asyncssh.SSHServerConnection):
     def _send_deferred_packets(self) -> None:
         super()._send_deferred_packets()
         self._tell(full=False)
+
+    def create_server_channel(
+        self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
+    ) -> asyncssh.SSHServerChannel[bytes]:
+        """Make a channel that does not collect variables without end."""
+        channel: asyncssh.SSHServerChannel[bytes] = super().create_server_channel(
+            encoding, errors, window, max_pktsize
+        )
+        channel._env = Variables(channel._env)
+        return channel
 
     async def create_agent_listener(self) -> bool:
         """Refuse to forward an agent, and have it known that somebody asked."""

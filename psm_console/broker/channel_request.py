@@ -17,8 +17,17 @@ from . import algorithms
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VALUE_LIMIT = 1024
+_COLLECTED, _LONGEST = 256, 8192
 _VARIABLES = 64
 """Passed on for a channel at most."""
+
+
+class Variables(dict[bytes, bytes]):
+    """What a client wants set, as asyncssh collects it: it would collect without end."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if len(self) < _COLLECTED and len(name) + len(value) <= _LONGEST:
+            super().__setitem__(name, value)
 
 
 @dataclass(slots=True)

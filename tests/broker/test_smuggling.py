@@ -103,6 +103,18 @@ async def test_channels_that_ask_for_nothing_are_capped(stand: Stand) -> None:
         assert 10 <= opened < 20
 
 
+async def test_variables_without_end_are_not_collected(stand: Stand) -> None:
+    async with connected(stand) as connection:
+        process = await connection.create_process(
+            "cat", env={f"X{n}": "v" * 100 for n in range(2000)}, encoding=None
+        )
+        process.stdin.write(b"x")
+        assert await process.stdout.read(1) == b"x"
+        session = await asyncio.to_thread(stand.session)
+        relay = stand.broker.running.worker.sessions[session.id].relays[1]
+        assert relay.operator is not None and len(relay.operator.get_environment_bytes()) <= 256
+
+
 async def test_an_agent_and_x11_are_refused_and_audited(stand: Stand) -> None:
     async with connected(stand) as connection:
         process = await connection.create_process("cat", encoding=None)
