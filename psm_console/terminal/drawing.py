@@ -11,7 +11,7 @@ from collections.abc import Callable
 from psm_console.terminal.charsets import TABLES
 from psm_console.terminal.erasing import Erasing
 from psm_console.terminal.rows import COMPLEX
-from psm_console.terminal.widths import is_narrow, is_wide, segments, width
+from psm_console.terminal.widths import is_narrow, segments, width
 
 ATTACHED_LIMIT = 16
 """Characters kept on one cell beside its own: 40 kB of marks on one cell froze other emulators."""
@@ -32,14 +32,15 @@ class Drawing(Erasing):
         if is_narrow(data):
             self._draw_run(data, self._draw_narrow)
             return
-        for run in segments(data):
-            self.work += 20
-            if is_narrow(run) or width(run[0]) == 1:
-                self._draw_run(run, self._draw_narrow)
-            elif self.columns > 1 and (is_wide(run) or width(run) == 2):
-                self._draw_run(run, self._draw_wide)
+        for narrow, wide, other in segments(data):
+            self.work += 10
+            columns = width(other) if other else 2 - bool(narrow)
+            if columns == 1:
+                self._draw_run(narrow or other, self._draw_narrow)
+            elif columns == 2 and self.columns > 1:
+                self._draw_run(wide or other, self._draw_wide)
             else:
-                self._attach(run)
+                self._attach(wide or other)
 
     def _draw_run(self, run: str, draw: Callable[[str], None]) -> None:
         """Draw a run; its first character adopts what came while there was no cell before it."""
@@ -147,7 +148,7 @@ class Drawing(Erasing):
         """REP: the character right before it again, at most a screenful; nothing after controls."""
         count = min(count or 1, self.columns * self.lines)
         rows = count // self.columns
-        if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 8))):
+        if self._last_text and (rows == 0 or self._afford(rows * (4 + self.columns // 4))):
             self.draw(self._last_text[-1] * count)
 
     def define_charset(self, code: str, mode: str) -> None:

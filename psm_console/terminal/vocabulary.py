@@ -87,6 +87,8 @@ class Vocabulary(Flooding):
             return self.reset
         if first in INTRODUCERS and len(token) > 1:
             return self._sequence(token)
+        if first in "\x0e\x0f":
+            return self.shift_out if token[-1] == "\x0e" else self.shift_in
         control = CONTROLS.get(first)
         if token == "\r\n":
             return self._carriage_return_linefeed

@@ -28,9 +28,12 @@ is_wide = re.compile(f"[{WIDE_RANGES}]+").fullmatch
 """Truthy for text of which every character is surely two columns wide."""
 
 segments = re.compile(
-    f"[{NARROW_RANGES}]+|[{WIDE_RANGES}]+|[^{NARROW_RANGES}{WIDE_RANGES}]"
+    f"([{NARROW_RANGES}]++)|([{WIDE_RANGES}]++)|([^{NARROW_RANGES}{WIDE_RANGES}])"
 ).findall
-"""Text cut into runs of narrow, runs of wide, and single characters that must be looked up."""
+"""Text cut into runs of narrow, runs of wide, and single characters that must be looked up.
+
+Each is a tuple of three of which two are empty.
+"""
 
 
 @lru_cache(maxsize=4096)
