@@ -151,9 +151,11 @@ class Erasing(Motion):
         if not any(kept):
             self._erase(row, first, end)
             return
-        for x, stays in enumerate(kept, first):
-            if not stays:
-                self._erase(row, x, x + 1)
+        start = first
+        for x, stays in enumerate([*kept, True], first):
+            if stays:
+                self._erase(row, start, x)
+                start = x + 1
 
     def insert_columns(self, count: int | None = None, *_: int) -> None:
         """DECIC: blank columns at the cursor on every line of the region (DEC STD 070)."""
