@@ -328,18 +328,38 @@ def test_fifty_pauses_against_typed_bytes_let_nothing_through_after_the_answer(
     with stand.client.terminal(stand.user, "stty -echo; echo ready; cat") as tty:
         tty.wait_for("ready")
         session = stand.session()
+        typed = 0
         for turn in range(50):
             typing = threading.Thread(target=type_slowly, args=(tty,))
             typing.start()
             stand.order(session, Verb.PAUSE)
             at_answer = stand.broker.ask(lambda: given(stand))
             typing.join()
-            tty.type(f"LATE{turn}\n")
+            late = f"LATE{turn}\n"
+            tty.type(late)
+            typed += 40 + len(late)
+            # What a slow client has not sent yet would come after the resume, as it may.
+            eventually_sync(lambda typed=typed: arrived(stand) >= typed)  # type: ignore[misc]
             assert stand.broker.ask(lambda: given(stand)) == at_answer
             stand.order(session, Verb.RESUME)
         tty.type("\nfin\n")
         tty.wait_for("fin")
         assert "LATE" not in tty.text
+
+
+def arrived(stand: Stand) -> int:
+    """Bytes that the broker has read from the client so far."""
+
+    def count() -> int:
+        ledgers = [
+            relay.recorder.ledger
+            for driver in stand.broker.running.worker.sessions.values()
+            for relay in driver.relays.values()
+            if relay.recorder is not None
+        ]
+        return sum(ledger.input_bytes + ledger.discarded_bytes for ledger in ledgers)
+
+    return stand.broker.ask(count)
 
 
 def type_slowly(tty: PtyProcess) -> None:
