@@ -52,7 +52,12 @@ class TerminalChild:
             if not self._read(0.1):
                 return
 
-    def settle(self, quiet_s: float = 0.2, within_s: float = 1.5) -> None:
+    def expect(self, text: bytes) -> None:
+        """Keep what it writes until `text` was written after what is kept already."""
+        start = len(self.output)
+        self.read_until(lambda output: output.find(text, start) >= 0)
+
+    def settle(self, quiet_s: float = 0.4, within_s: float = 2.0) -> None:
         """Keep what it writes until it is quiet; clocks and ages tick on, so not for ever."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline and select.select([self.master], [], [], quiet_s)[0]:
