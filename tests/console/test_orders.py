@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from psm_console.console.dialogs import AskDialog
 from psm_console.domain.inventory import Role
 from psm_console.domain.session import Directive, Outcome, Receipt, SessionState, Step, Verb
+from psm_console.operations import receipts
 from tests.console.driving import console
 from tests.console.stage import WORKER, Stage
 from tests.support.waiting import eventually
@@ -107,14 +110,17 @@ async def test_a_warning_carries_its_words(stage: Stage) -> None:
         await seen.shows("it has no terminal")
 
 
-async def test_an_order_that_nobody_acknowledges_is_not_confirmed(stage: Stage) -> None:
+async def test_an_order_that_nobody_acknowledges_is_not_confirmed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "PATIENCE_S", 0.6)
     stage.session("s-1")
     async with console(stage) as seen:
         await seen.shows("● active")
         await seen.press("p")
         await seen.types("x")
         await seen.press("enter")
-        await seen.shows("pause not confirmed", within_s=12)
+        await seen.shows("pause not confirmed")
 
 
 async def test_a_failed_step_is_shown_as_failed(stage: Stage) -> None:
