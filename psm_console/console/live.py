@@ -119,7 +119,9 @@ class LiveScreen(Orders, ListRoom):
             summary.say(Content(""))
             return
         rows = session_facts(session, figures.now())
-        facts.tell([("State", state_line(session), f"state-{session.state}"), *rows])
+        picture = self._pane.standing() if self._watch is not None else ""
+        behind = [("Picture", picture, "state-connecting")] if picture else []
+        facts.tell([("State", state_line(session), f"state-{session.state}"), *behind, *rows])
         pieces = [state_line(session), *(value for label, value, _ in rows if label in _BRIEF)]
         summary.say(Content(f" {glyphs.SEPARATOR} ".join(pieces)))
 
@@ -180,6 +182,11 @@ class LiveScreen(Orders, ListRoom):
         """Nobody looks at the preview while another room covers it; a dialog leaves it in view."""
         if not self.in_view:
             await self._end_preview()
+
+    @on(SessionPane.Changed)
+    def _picture_changed(self, event: SessionPane.Changed) -> None:
+        event.stop()
+        self._tell_facts()
 
     @on(VirtualList.Opened)
     def _row_opened(self, event: VirtualList.Opened) -> None:
