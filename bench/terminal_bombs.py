@@ -28,7 +28,12 @@ def main(size: str = "80x24", how_many: str = "20") -> None:
 
 
 def _cost(bomb: bytes, columns: int, lines: int) -> float:
-    return max(_feed(bomb, columns, lines, len(bomb)), _feed(bomb, columns, lines, 1000))
+    return max(_best(bomb, columns, lines, len(bomb)), _best(bomb, columns, lines, 1000))
+
+
+def _best(bomb: bytes, columns: int, lines: int, chunk: int) -> float:
+    """The least of three: other programs on the machine only add."""
+    return min(_feed(bomb, columns, lines, chunk) for _ in range(3))
 
 
 def _feed(bomb: bytes, columns: int, lines: int, chunk: int) -> float:

@@ -151,20 +151,14 @@ class Grid(pyte.Screen):
         """Scroll the region up by one line, which goes to history where it should."""
         rows, top, bottom, blank = self._rows, self._top, self._bottom, self.cursor.blank
         row = rows.pop(top)
-        rows.insert(bottom, self._blank(blank))
+        rows.insert(bottom, self._empty if blank is PLAIN else self._blank(blank))
         if top == 0 and not self.alternate:
             self._remember(row)
-        self._rows_changed(top, bottom)
+        if (bottom - top) * 2 >= self.lines:
+            self._everything_changed = True
+        else:
+            self._dirty.update(range(top, bottom + 1))
         self.work += 10
-
-    def _row(self) -> Row:
-        """The cursor's row, ready to be written, marked as changed."""
-        y = self.cursor.y
-        self._dirty.add(y)
-        row = self._rows[y]
-        if row.care & SHARED:
-            row = self._rows[y] = row.copy()
-        return row
 
     def _scroll_line_back(self) -> None:
         """Scroll the region down by one line."""

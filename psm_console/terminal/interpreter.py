@@ -17,7 +17,7 @@ CHUNK = 65536
 """Bytes decoded at once."""
 EPOCH = 16384
 """Characters after which the credit for expensive operations is refilled."""
-CREDIT = 8192
+CREDIT = 4096
 """What expensive operations may cost in an epoch, about a microsecond each."""
 
 
