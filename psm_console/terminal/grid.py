@@ -160,6 +160,15 @@ class Grid(pyte.Screen):
             self._dirty.update(range(top, bottom + 1))
         self.work += 10
 
+    def _row(self) -> Row:
+        """The cursor's row, ready to be written, marked as changed."""
+        y = self.cursor.y
+        self._dirty.add(y)
+        row = self._rows[y]
+        if row.care & SHARED:
+            row = self._rows[y] = row.copy()
+        return row
+
     def _scroll_line_back(self) -> None:
         """Scroll the region down by one line."""
         rows, top, bottom = self._rows, self._top, self._bottom
