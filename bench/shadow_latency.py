@@ -14,10 +14,14 @@ import re
 import select
 import shlex
 import sys
+import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 from psm_console.domain.inventory import CONSOLE_ROLES, LOCAL, Identity
+from psm_console.recording.reader import Tail
+from psm_console.store import Bell, Home
 from tests.broker.stand import Stand
 from tests.console.terminal_child import TerminalChild, console_in_a_terminal
 
@@ -51,6 +55,30 @@ def collect(child: TerminalChild, samples: int) -> list[float]:
     return found
 
 
+class Recorded(threading.Thread):
+    """Notes how old each clock value is when it can be read from the recording."""
+
+    def __init__(self, home: Home, session: str, file: Path) -> None:
+        super().__init__(daemon=True)
+        self.values: list[float] = []
+        self._home, self._session, self._file = home, session, file
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        with Bell(self._home, self._session) as bell, Tail(self._file) as tail:
+            tail.read(1 << 24)
+            while not self._done.is_set():
+                bell.wait(0.2)
+                for event in tail.read():
+                    arrived = time.monotonic_ns()
+                    if isinstance(event.data, bytes) and (found := _CLOCK.search(event.data)):
+                        self.values.append((arrived - int(found[1])) / 1e6)
+
+    def finish(self) -> None:
+        self._done.set()
+        self.join()
+
+
 def main(samples: int = 500) -> None:
     with Stand() as stand:
         known = stand.inventory()
@@ -59,12 +87,18 @@ def main(samples: int = 500) -> None:
         command = f"exec {shlex.quote(sys.executable)} -c {shlex.quote(_PROGRAM)}"
         with stand.client.terminal(stand.user, command) as operator:
             operator.wait_for("T0")
-            link = f"psm://session/{stand.session().id}"
+            session = stand.session()
+            file = stand.home.recording(session.id) / session.channels[0].file
+            link = f"psm://session/{session.id}"
             with console_in_a_terminal(stand.home.root, link=link) as child:
                 child.read_until(lambda output: _CLOCK.search(output) is not None)
                 collect(child, 20)
+                recorded = Recorded(stand.home, session.id, file)
+                recorded.start()
                 values = collect(child, samples)
+                recorded.finish()
         stand.tidy()
+    print(spread("byte at target -> readable in the recording", recorded.values))
     print(spread("byte at target -> cell at the analyst", values))
     print(f"{'':<44} p90 {percentile(values, 0.9):8.2f}  min {min(values):8.2f} ms")
 
