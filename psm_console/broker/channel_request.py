@@ -38,6 +38,7 @@ class ChannelRequest:
     term: str = ""
     modes: dict[int, int] = field(default_factory=dict)
     command: str | None = None
+    subsystem: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     started: bool = False
 
@@ -61,6 +62,11 @@ class ChannelRequest:
         self.environment = environment
         self.started = True
 
+    def take_subsystem(self, subsystem: str) -> None:
+        """Note the subsystem. A terminal would garble its packets, so there is none."""
+        self.subsystem = subsystem
+        self.size = None
+
     async def open_on(
         self,
         connection: asyncssh.SSHClientConnection,
@@ -72,6 +78,7 @@ class ChannelRequest:
         await connection.create_session(
             factory,
             command=self.command,
+            subsystem=self.subsystem,
             request_pty=size is not None and "force",
             term_type=self.term,
             term_size=(size.columns, size.rows) if size is not None else (0, 0),

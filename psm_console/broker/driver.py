@@ -26,10 +26,11 @@ from psm_console.domain.events import (
     Ticked,
 )
 from psm_console.domain.inventory import Account, Target
-from psm_console.domain.live import BROKER, LiveSession
+from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import ChannelKind, Outcome, Session, SessionState
+from psm_console.domain.session import Outcome, Session, SessionState
+from psm_console.recording.sftp_recorder import SftpRecorder
 
 from . import target as target_leg
 from .activity import Activity
@@ -37,6 +38,7 @@ from .authentication import Proof
 from .hangup import HangUp
 from .journal import Journal
 from .relay import Relay
+from .sftp_passage import SftpPassage
 from .wire import watch_wire
 
 if TYPE_CHECKING:
@@ -228,7 +230,7 @@ class SessionDriver:
         return answer
 
     def _opening(self, relay: Relay, kind: str) -> Callable[[], None]:
-        relay.kind = ChannelKind(kind)
+        relay.kind = CHANNELS[kind]
         request = relay.request
         with self.recording() as recorded:
             relay.recorder = self.recorder.open_channel(
@@ -245,6 +247,8 @@ class SessionDriver:
                 relay.recorder.mark(self.at(), f"environment {name}={value}", "environment")
         if not recorded or relay.recorder is None:
             return lambda: None
+        if isinstance(relay.recorder, SftpRecorder):
+            relay.passage = SftpPassage(relay, relay.recorder)
         self.journal.channel_opened(relay)
         return relay.start
 
@@ -351,6 +355,10 @@ class SessionDriver:
             case fx.ReleaseInput():
                 for relay in list(self.relays.values()):
                     relay.release_input()
+            case fx.EndChannel(channel, reason):
+                ending = self.relays.get(channel)
+                if ending is not None:  # it may have closed by itself
+                    ending.hang_up(reason, 1)
             case fx.Announce(kind, by, text):
                 for relay in self.relays.values():
                     relay.announce(kind, by, text)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import asyncssh
+from asyncssh.channel import SSHChannel
 
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
@@ -14,6 +16,13 @@ if TYPE_CHECKING:
     from .relay import Relay
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
+
+
+def give(channel: SSHChannel[bytes], data: bytes, datatype: int | None = None) -> None:
+    """Write to a half, unless it closed first: what it was given is in the recording then, and its
+    own `connection_lost` does the rest."""
+    with suppress(OSError):
+        channel.write(data, datatype)
 
 
 class OperatorHalf(asyncssh.SSHServerSession[bytes]):
@@ -38,6 +47,7 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
         return self._ask("exec", command)
 
     def subsystem_requested(self, subsystem: str) -> bool:
+        self._relay.request.take_subsystem(subsystem)
         return self._ask(f"subsystem {visible(subsystem, 32)}", None)
 
     def _ask(self, kind: str, command: str | None) -> bool:

@@ -21,8 +21,9 @@ from psm_console.domain.text import visible
 from . import notices
 from .announcer import Announcer
 from .channel_request import ChannelRequest
-from .halves import STDERR, TargetHalf
+from .halves import STDERR, TargetHalf, give
 from .pace import Pace
+from .passage import Passage
 from .tracker import TerminalTracker
 from .unsent import close_now, has_left, kill, withdraw_unsent
 from .valve import Valve
@@ -54,6 +55,7 @@ class Relay:
         self.request = ChannelRequest()
         self.kind: ChannelKind | None = None
         self.recorder: ChannelRecorder | None = None
+        self.passage = Passage()
         self.operator: asyncssh.SSHServerChannel[bytes] | None = None
         self.target: asyncssh.SSHClientChannel[bytes] | None = None
         self.closed = asyncio.Event()
@@ -198,10 +200,14 @@ class Relay:
     def operator_full(self) -> None:
         """The client reads too slowly: leave the target's output in its window."""
         self._target_valve.hold("operator slow")
+        if self.passage.answers:
+            # More requests would only make more answers for it to read.
+            self._operator_valve.hold("operator slow")
 
     def operator_drained(self) -> None:
         """The client reads again."""
         self._target_valve.release("operator slow")
+        self._operator_valve.release("operator slow")
 
     # The target's half
 
@@ -251,6 +257,8 @@ class Relay:
         gate = self.driver.live.output_gate()
         if gate is Gate.SHUT or self.recorder is None:
             return
+        if datatype is None:
+            data = self.passage.said(data)
         at = self.driver.at()
         with self.driver.recording() as recorded:
             if datatype == STDERR:
@@ -294,7 +302,8 @@ class Relay:
         """Read a leg only while the connection of the other takes bytes."""
         full = self.driver.full_wires
         (self._target_valve.hold if "operator" in full else self._target_valve.release)("wire")
-        (self._operator_valve.hold if "target" in full else self._operator_valve.release)("wire")
+        deaf = full if self.passage.answers else full - {"operator"}
+        (self._operator_valve.hold if deaf else self._operator_valve.release)("wire")
 
     # What the driver orders
 
@@ -362,19 +371,14 @@ class Relay:
         if self.recorder is None or self.target is None:
             return
         at = self.driver.at()
+        data = self.passage.asked(data)
         with self.driver.recording() as recorded:
             self.recorder.input(at, data)
         if not recorded:
             return
         self.input_bytes += len(data)
         self.driver.live.input_received(at)
-        self._give(self.target, data)
-
-    def _give(self, target: asyncssh.SSHClientChannel[bytes], data: bytes) -> None:
-        try:
-            target.write(data)
-        except OSError:
-            return  # the target closed first; the bytes are in the recording and nowhere else
+        give(self.target, data)
 
     def _to_operator(self, data: bytes, datatype: int | None) -> None:
         self._write(data, datatype)
@@ -383,12 +387,8 @@ class Relay:
             self._announcer.try_now()
 
     def _write(self, data: bytes, datatype: int | None = None) -> None:
-        if self.operator is None:
-            return
-        try:
-            self.operator.write(data, datatype)
-        except OSError:
-            return  # the client closed first; its own connection_lost does the rest
+        if self.operator is not None:
+            give(self.operator, data, datatype)
 
     def _withhold(self, data: bytes, datatype: int | None) -> None:
         self.withheld.add(data, datatype)
@@ -405,7 +405,7 @@ class Relay:
         if self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
             return
         while self._taken_back and self.target is not None:
-            self._give(self.target, self._taken_back.popleft())
+            give(self.target, self._taken_back.popleft())
         while self._early and self.target is not None:
             if self.driver.live.input_gate(self.pty) is not Gate.FORWARD:
                 return

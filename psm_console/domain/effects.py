@@ -100,6 +100,14 @@ class RefuseChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class EndChannel:
+    """End one channel, both halves, and tell the client why."""
+
+    channel: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hangup:
     """Shut both legs and seal the recording; then hand in `Finished`."""
 
@@ -129,6 +137,7 @@ Effect = (
     | Deliver
     | OpenChannel
     | RefuseChannel
+    | EndChannel
     | Hangup
     | Acknowledge
 )

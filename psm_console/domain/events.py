@@ -56,6 +56,15 @@ class Directed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelFaulted:
+    """What passes on a channel can not be followed any more, and why."""
+
+    at: float
+    channel: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """A deadline that the session asked for has come."""
 
@@ -102,6 +111,7 @@ Event = (
     | TargetRefused
     | ChannelAsked
     | ChannelClosed
+    | ChannelFaulted
     | Directed
     | Ticked
     | ConnectionLost

@@ -18,6 +18,7 @@ from .effects import (
     Checkpoint,
     Deliver,
     Effect,
+    EndChannel,
     Hangup,
     HoldInput,
     Mark,
@@ -31,6 +32,7 @@ from .effects import (
 from .events import (
     ChannelAsked,
     ChannelClosed,
+    ChannelFaulted,
     ConnectionLost,
     Directed,
     Event,
@@ -43,7 +45,7 @@ from .events import (
 )
 from .names import DirectiveId
 from .policy import Limits
-from .session import Outcome, SessionState, Verb
+from .session import ChannelKind, Outcome, SessionState, Verb
 from .timers import Timers
 
 BROKER = "broker"
@@ -75,6 +77,12 @@ TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
 }
 """Where an order leads; a missing key is an order that the state refuses."""
 
+CHANNELS = {
+    "shell": ChannelKind.SHELL,
+    "exec": ChannelKind.EXEC,
+    "subsystem sftp": ChannelKind.SFTP,
+}
+"""What a client may ask of a channel; the evidence mode follows from it, never from a command."""
 _OVER = frozenset({SessionState.ENDING, SessionState.ENDED})
 
 
@@ -139,6 +147,8 @@ class LiveSession:
             case ChannelClosed(_, channel):
                 self._channels.discard(channel)
                 return []
+            case ChannelFaulted():
+                return self._faulted(event)
             case Directed():
                 return self._directed(event)
             case Ticked(at):
@@ -173,7 +183,7 @@ class LiveSession:
         return [OpenChannel(event.channel)]
 
     def _refusal(self, event: ChannelAsked) -> str | None:
-        if event.kind not in ("shell", "exec"):
+        if event.kind not in CHANNELS:
             return f"{event.kind} is not available through this broker"
         if self.state is SessionState.PAUSED:
             return f"the session is paused by {self.paused_by}; nothing opens until it is resumed"
@@ -182,6 +192,14 @@ class LiveSession:
         if len(self._channels) >= self.limits.channels:
             return f"{self.limits.channels} channels are open, and that is the limit"
         return None
+
+    def _faulted(self, event: ChannelFaulted) -> list[Effect]:
+        if self.state in _OVER or event.channel not in self._channels:
+            return []
+        return [
+            Audit("channel.end", BROKER, f"channel {event.channel}: {event.detail}"),
+            EndChannel(event.channel, event.detail),
+        ]
 
     def _directed(self, event: Directed) -> list[Effect]:
         if event.verb is Verb.TERMINATE and self.state in _OVER:

@@ -56,6 +56,10 @@ def load_policy(path: Path) -> Policy:
             raise DocumentError(
                 f"environment[{number}]: expected a variable's name, with * at its end at most"
             )
+    for number, pattern in enumerate(policy.sftp.denied_paths):
+        if not pattern.startswith(("/", "*")):
+            # Any other pattern would match no path, and protect nothing.
+            raise DocumentError(f"sftp.denied_paths[{number}]: expected a path from / on, or *")
     return policy
 
 

@@ -130,7 +130,7 @@ def test_every_other_kind_of_channel_is_refused_and_audited(
 ) -> None:
     before = _refusals(stand)
 
-    command = "sftp" if options == ["-s"] else None
+    command = "netconf" if options == ["-s"] else None
     refused = stand.client.run(stand.user, command, options=options)
 
     assert refused.returncode != 0

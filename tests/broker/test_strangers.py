@@ -66,7 +66,7 @@ async def test_an_operator_can_not_delay_orders_by_asking_for_what_is_refused(
         for _ in range(20):
             await asyncio.gather(*(ask() for _ in range(50)))
         for _ in range(60):
-            result = await connection.run("x", subsystem="sftp", check=False)
+            result = await connection.run("x", subsystem="netconf", check=False)
             assert result.exit_status != 0
 
     assert 1 <= len(entries(stand, "channel.refuse")) <= 60

@@ -10,6 +10,7 @@ from psm_console.domain.effects import (
     Audit,
     Deliver,
     Effect,
+    EndChannel,
     Hangup,
     HoldInput,
     Mark,
@@ -22,6 +23,7 @@ from psm_console.domain.effects import (
 from psm_console.domain.events import (
     ChannelAsked,
     ChannelClosed,
+    ChannelFaulted,
     ConnectionLost,
     Directed,
     Event,
@@ -203,12 +205,27 @@ def test_a_channel_opens_only_in_an_active_session() -> None:
     assert any(isinstance(e, RefuseChannel) and "paused by sue" in e.reason for e in refused)
 
 
-@pytest.mark.parametrize("kind", ["subsystem sftp", "x11", "", "shell\n"])
+@pytest.mark.parametrize("kind", ["subsystem netconf", "x11", "", "shell\n"])
 def test_a_kind_of_channel_that_is_unknown_is_refused(kind: str) -> None:
     refused = opened().handle(ChannelAsked(1.0, 1, kind))
 
     assert not any(isinstance(effect, OpenChannel) for effect in refused)
     assert any(isinstance(effect, RefuseChannel) for effect in refused)
+
+
+def test_a_channel_that_can_not_be_followed_ends_alone() -> None:
+    live = opened()
+    live.handle(ChannelAsked(1.0, 1, "subsystem sftp"))
+    live.handle(ChannelAsked(1.0, 2, "shell"))
+
+    effects = live.handle(ChannelFaulted(2.0, 1, "no SFTP"))
+
+    assert EndChannel(1, "no SFTP") in effects
+    assert any(isinstance(e, Audit) and "no SFTP" in e.detail for e in effects)
+    assert live.state is SessionState.ACTIVE
+    assert live.handle(ChannelFaulted(2.0, 3, "never opened")) == []
+    live.handle(order(Verb.TERMINATE))
+    assert live.handle(ChannelFaulted(3.0, 2, "too late")) == []
 
 
 def test_no_more_channels_open_than_the_limit_and_a_closed_one_makes_room() -> None:
