@@ -95,7 +95,9 @@ def channel_line(channel: Channel) -> str:
     what = visible(channel.command or channel.kind, 120)
     terminal = "" if channel.pty else " (no terminal)"
     ended = f" {glyphs.ARROW} {visible(channel.exit, 40)}" if channel.exit else ""
-    return f"{channel.number} {what}{terminal}{ended}"
+    done = channel.ledger.operations
+    files = f", {done} file operation{'s' * (done != 1)}" if done else ""
+    return f"{channel.number} {what}{files}{terminal}{ended}"
 
 
 def fact_lines(facts: Iterable[Fact], width: int) -> Content:
