@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
-from textual.worker import Worker, get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from psm_console.domain.session import Channel, Session, SessionState
 from psm_console.domain.text import visible
@@ -104,6 +104,17 @@ class SessionPane(Vertical):
             self._worker.cancel()
         self._worker = self._feed = self.news = None
         self.frame.view.show(None, threading.Lock())
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say so when the thread fell over: an old picture must not pass for the present."""
+        event.stop()
+        if event.worker is self._worker and event.state is WorkerState.ERROR:
+            before = self.news.at if self.news else 0.0
+            reason = visible(str(event.worker.error), 100)
+            fault = (
+                f"the picture stopped at {figures.offset(before)} ({reason}); leave and come back"
+            )
+            self.told(News(before, fault=fault))
 
     def on_unmount(self) -> None:
         """Let the thread end."""

@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.worker import get_current_worker
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
@@ -113,7 +113,7 @@ class ReplayScreen(Room):
             return
         self._info, self.recording_id = opened.info, opened.info.id
         player = self._player = Player(opened.folder)
-        self.run_worker(lambda: self._run(player), thread=True, exit_on_error=False)
+        self.run_worker(lambda: self._run(player), thread=True, group="player", exit_on_error=False)
         self.start(partial(self._verify, opened.info), group="verify")
         self._tell()
 
@@ -133,6 +133,13 @@ class ReplayScreen(Room):
             self.post_message(self.Shown(picture))
 
         player.run(loaded, shown, progress)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say so when the thread fell over."""
+        if event.worker.group == "player" and event.state is WorkerState.ERROR:
+            reason = visible(str(event.worker.error), 100)
+            self._fault = f"the replay stopped ({reason}); leave and come back"
+            self._tell()
 
     async def _verify(self, info: RecordingInfo) -> None:
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from psm_console.console.feed import LiveFeed, News
 from psm_console.console.pane import channel_to_watch
 from psm_console.console.shadow import ShadowScreen
 from psm_console.domain.inventory import Role
 from psm_console.domain.session import SessionState
-from psm_console.recording.live import attach
+from psm_console.recording.live import Follower, attach
 from tests.console.driving import Console, console
 from tests.console.stage import Stage
 from tests.support.waiting import eventually
@@ -159,6 +161,20 @@ async def test_a_session_draws_no_cell_outside_its_frame(stage: Stage) -> None:
         outside = [*seen.lines[:4], *seen.lines[28:]]
         assert not any("EEEE" in line or "##" in line for line in outside)
         assert all("E" * 3 not in line[82:] for line in seen.lines)
+
+
+async def test_a_picture_whose_thread_fell_over_does_not_pass_for_the_present(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall(self: object) -> bool:
+        raise ZeroDivisionError("a bug of ours")
+
+    session = stage.session("s-1")
+    session.prints(b"hello\r\n")
+    async with console(stage, link="psm://session/s-1") as seen:
+        await seen.shows("hello")
+        monkeypatch.setattr(Follower, "advance", fall)
+        await seen.shows("the picture stopped at 00:00:00 (a bug of ours)")
 
 
 def test_the_channel_worth_watching_is_the_newest_open_terminal(stage: Stage) -> None:
