@@ -151,3 +151,25 @@ async def test_a_theme_file_that_changes_is_taken_up_and_a_broken_one_told(
         path.write_text("dark = [")
         await seen.shows("theme nightwatch.toml:")
         assert seen.app.theme == "nightwatch"
+
+
+async def test_another_theme_is_chosen_by_name_and_everything_is_drawn_in_it(stage: Stage) -> None:
+    stage.session("s-1", "ana").prints(b"hello\r\n")
+    async with console(stage) as seen:
+        await seen.shows("hello")
+        await seen.press("T")
+        await seen.shows("daylight")
+        assert "textual-dark" not in seen.text
+        await seen.types("day")
+        await seen.press("enter")
+        await seen.becomes(lambda: seen.app.theme == "daylight", "the light theme")
+        paper = Color.parse(colours("daylight")["term-bg"]).rich_color
+
+        def drawn() -> bool:
+            strips = seen.app.screen._compositor.render_strips()
+            papers = {
+                s.style.bgcolor for strip in strips for s in strip if s.style and "hello" in s.text
+            }
+            return papers == {paper}
+
+        await seen.becomes(drawn, "the terminal in the new colours")
