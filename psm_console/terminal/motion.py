@@ -192,7 +192,7 @@ class Motion(Grid):
         """DECRC, SCORC: to the start when nothing was saved; a pending wrap does not come back."""
         saved = self._saved.get(self.alternate, NOTHING_SAVED)
         cursor = self.cursor
-        x, y, cursor.look, self._charsets, self.charset, origin = saved
+        x, y, cursor.look, charsets, charset, origin = saved
         if origin != self._origin:
             (self.mode.add if origin else self.mode.discard)(ORIGIN)
             self._origin = origin
@@ -200,4 +200,6 @@ class Motion(Grid):
         cursor.x = min(x, self.columns - 1)
         first, last = (self._top, self._bottom) if origin else (0, self.lines - 1)
         cursor.y = min(max(first, y), last)
-        self._note_charset()
+        if charset != self.charset or charsets != self._charsets:
+            self._charsets, self.charset = charsets, charset
+            self._note_charset()
