@@ -84,6 +84,8 @@ def test_every_number_of_the_policy_has_a_range() -> None:
         ("[limits", "is not TOML"),
         ("environment = ['A\\u001b']", "environment[0]: "),
         ("[limits]\nidle_s=1\nidle_s=2", "is not TOML"),
+        ("[sftp]\ndenied_paths = ['/etc/*', 'etc']", "sftp.denied_paths[1]: expected a path"),
+        ("[sftp]\nupload = 'no'", "sftp.upload: expected `bool`"),
         ("limits = 3", "limits: expected `object`"),
     ],
 )
