@@ -9,6 +9,7 @@ from rich.segment import ControlType, Segment
 from rich.style import Style
 from textual.color import Color
 
+from psm_console.console import glyphs
 from psm_console.console.cells import CellPainter, fitted
 from psm_console.console.ink import Ink
 from psm_console.console.line import fit
@@ -88,3 +89,15 @@ def test_a_cell_with_something_too_wide_keeps_its_width() -> None:
     assert fitted("👨\u200d👩", 2) == "👨"
     assert fitted("a\u200b", 1) == "a"
     assert fitted("", 1) == " "
+
+
+def test_every_sign_of_ours_has_one_in_ascii() -> None:
+    ours = "".join(
+        value if isinstance(value, str) else "".join(value)
+        for name, value in vars(glyphs).items()
+        if name.isupper() and name not in ("STATES", "TO_ASCII")
+    ) + "".join(glyphs.STATES.values())
+    assert "?" not in ours.translate(glyphs.TO_ASCII)
+    assert ours.translate(glyphs.TO_ASCII).isascii()
+    states = [sign.translate(glyphs.TO_ASCII) for sign in glyphs.STATES.values()]
+    assert len(set(states)) == len(states)
