@@ -19,7 +19,8 @@ Reading
 
 Time travel
     idle                                    # nothing half-read in the parser or the decoder
-    work -> int                             # grows with tokens and cells, same for same chunks
+    work -> int                             # tokens, cells, rows; about 0.1 µs each, no clock
+    overruns -> int                         # operations left out as bombs: the screen may differ
     snapshot() -> bytes                     # keyframe, parser's state included, no scrollback
     Screen.restore(bytes, history=1000)     # KeyframeError when it is not one
     dump() -> bytes                         # escape sequences that draw it, no scrollback

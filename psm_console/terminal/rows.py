@@ -58,10 +58,6 @@ class Row:
         """The row's characters with what is attached to them, without trailing blanks."""
         return "".join(self.text).rstrip(" ")
 
-    def same_cells(self, other: Row) -> bool:
-        """Whether the other row shows the same."""
-        return self.text == other.text and self.looks == other.looks
-
 
 class RowView(MutableMapping[int, Char]):
     """A row as pyte's users read it: a mapping of column to `Char`, made when somebody asks."""
