@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psm_console.recording import Verdict
 
 _INTEGRITY = 6
+_CHANNEL_FILES = (".cast", ".jsonl")
 
 
 @click.group()
@@ -122,7 +123,7 @@ def open_evidence(invocation: Invocation, named: str) -> Opened:
 
 
 def _is_path(named: str) -> bool:
-    return "/" in named or named.endswith(".cast") or named in {".", ".."}
+    return "/" in named or named.endswith(_CHANNEL_FILES) or named in {".", ".."}
 
 
 def _archived(invocation: Invocation, path: Path) -> str | None:
@@ -229,7 +230,7 @@ def _verify_one(invocation: Invocation, named: str) -> dict[str, object]:
     path = Path(named)
     archived = _archived(invocation, path) if _is_path(named) else named
     if archived is None:
-        folder = path.parent if path.suffix == ".cast" else path
+        folder = path.parent if path.suffix in _CHANNEL_FILES else path
         verdict = verify_folder(invocation.home, folder)
         return _verdict_row(visible(named, 200), verdict)
     with invocation.store() as (store, actor):
