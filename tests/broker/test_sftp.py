@@ -259,8 +259,9 @@ def test_a_pause_holds_an_upload_and_a_resume_completes_it(
         eventually_sync(_same(lambda: up.stat().st_size), what="what had passed before to arrive")
         assert process.poll() is None and up.stat().st_size < 3 << 20
         assert stand.order(session, Verb.RESUME).outcome is Outcome.DONE
-        process.communicate(timeout=30)
+        _, told = process.communicate(timeout=30)
         assert process.returncode == 0
+        assert b"paused by sue" in told and b"resumed by sue" in told
     assert up.read_bytes() == blob.read_bytes()
     log = _log(stand, stand.last())
     assert _closed(log, up)["written"]["sha256"] == _sha(blob.read_bytes())

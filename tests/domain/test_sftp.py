@@ -22,6 +22,7 @@ from psm_console.domain.sftp import (
     Side,
     Summed,
     Transferred,
+    conversation,
 )
 from psm_console.domain.sftp.conversation import HANDLE_LIMIT, OUTSTANDING_LIMIT
 from psm_console.domain.sftp.wire import PACKET_LIMIT
@@ -364,6 +365,23 @@ def test_requests_that_pile_up_are_a_fault() -> None:
     assert not any(isinstance(event, Fault) for event in talk.ask(stream))
     found = talk.ask(p.of_path(17, OUTSTANDING_LIMIT, b"/x"))
     assert isinstance(found[-1], Fault)
+
+
+@pytest.mark.attack
+def test_refusals_without_end_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversation, "REFUSED_LIMIT", 20)
+    talk = p.Talk()
+    found = talk.ask(*(p.extended(number, b"?") for number in range(40)))
+    assert sum(isinstance(event, Refused) for event in found) == 20
+    assert found[-1] == Fault(Side.OPERATOR, "more than 20 requests were refused")
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("paths", [(b"/a\0b", b"/c"), (b"/a", b"/c\0")])
+def test_a_path_with_a_nul_does_not_pass(paths: tuple[bytes, bytes]) -> None:
+    found = p.Talk().ask(p.of_path(18, 1, paths[0], p.text(paths[1])))
+    assert isinstance(found[0], Refused) and "NUL" in found[0].why
+    assert p.forwarded(found, Side.OPERATOR) == b""
 
 
 @pytest.mark.attack

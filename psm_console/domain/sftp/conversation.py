@@ -30,6 +30,8 @@ from .wire import VERSION, Cursor, MalformedError, Packets, Status, Type, packed
 
 OUTSTANDING_LIMIT = 4096
 """Requests without their answer at most."""
+REFUSED_LIMIT = 100_000
+"""Refusals on one channel at most: each is a line in the recording, and costs the client little."""
 HANDLE_LIMIT = 1024
 """Files and folders open at once."""
 HANDLE_BYTES = 256
@@ -66,6 +68,10 @@ _ANSWERS: dict[Op, Type] = {
 """What may answer a request, beside a status."""
 
 
+class _LimitError(Exception):
+    """It is understood, and more than can be kept in mind; the text is a sentence."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A request that was passed on."""
@@ -87,7 +93,7 @@ class Conversation:
         self._packets = {side: Packets() for side in Side}
         self._files: dict[bytes, OpenFile] = {}
         self._waiting: dict[int, _Waiting] = {}
-        self._opening = 0
+        self._opening = self._refused = 0
         self._init = self._version = self._broken = False
         self._counts: Counter[str] = Counter()
         self.operations = 0
@@ -105,10 +111,15 @@ class Conversation:
             while (packet := packets.next()) is not None:
                 take(packet, found)
         except MalformedError as error:
-            self._broken = True
             who = "client" if side is Side.OPERATOR else "target"
-            found.append(Fault(side, f"the {who} does not speak SFTP version 3: {error}"))
+            self._end(side, f"the {who} does not speak SFTP version 3: {error}", found)
+        except _LimitError as error:
+            self._end(side, str(error), found)
         return found
+
+    def _end(self, side: Side, sentence: str, found: list[SftpEvent]) -> None:
+        self._broken = True
+        found.append(Fault(side, sentence))
 
     def finish(self) -> list[FileEvent]:
         """Return the ends of what is still open, and the sum of all; nothing passes after."""
@@ -133,7 +144,7 @@ class Conversation:
             self._refuse(request, *refusal, found)
             return
         if len(self._waiting) >= OUTSTANDING_LIMIT:
-            raise MalformedError(f"more than {OUTSTANDING_LIMIT} requests wait for an answer")
+            raise _LimitError(f"more than {OUTSTANDING_LIMIT} requests wait for an answer")
         self._pass(request, found)
         found.append(Forward(Side.OPERATOR, packet))
 
@@ -153,6 +164,9 @@ class Conversation:
             return Status.OP_UNSUPPORTED, "the broker does not know this extension"
         if max(len(request.path or b""), len(request.other or b"")) > PATH_LIMIT:
             return Status.FAILURE, f"the path is longer than {PATH_LIMIT} bytes"
+        if b"\0" in (request.path or b"") + (request.other or b""):
+            # A target that reads it as far as the NUL would see another path than we do.
+            return Status.FAILURE, "the path has a NUL in it"
         why = self._rules.refusal(request)
         if why is not None:
             return Status.PERMISSION_DENIED, why
@@ -168,6 +182,9 @@ class Conversation:
     def _refuse(self, request: Request, status: Status, why: str, found: list[SftpEvent]) -> None:
         path, other = self._names(request)
         facts = request.facts
+        self._refused += 1
+        if self._refused > REFUSED_LIMIT:
+            raise _LimitError(f"more than {REFUSED_LIMIT} requests were refused")
         self.operations += 1
         found.append(
             Refused(
