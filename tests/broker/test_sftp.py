@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import json
 import os
+import select
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -348,11 +349,7 @@ def test_a_client_that_reads_no_answers_is_not_read_either(stand: Stand) -> None
 
 @pytest.mark.attack
 def test_a_client_whose_wire_is_full_is_not_read_either(stand: Stand) -> None:
-    client = stand.popen("sftp", options=["-s"])
-    assert client.stdin is not None and client.stdout is not None
-    client.stdin.write(b"\0\0\0\x05\x01\0\0\0\x03")
-    client.stdin.flush()
-    assert client.stdout.read(9)
+    assert _first_answer(stand, "-s")
 
     def held() -> tuple[bool, bool]:
         (driver,) = stand.broker.running.worker.sessions.values()
@@ -366,6 +363,16 @@ def test_a_client_whose_wire_is_full_is_not_read_either(stand: Stand) -> None:
         return found[0], found[1]
 
     assert stand.broker.ask(held) == (True, False)
+
+
+def _first_answer(stand: Stand, *options: str) -> bytes:
+    """Open a channel that stays, and return what the target says to the client's first packet."""
+    client = stand.popen("sftp", options=options)
+    assert client.stdin is not None and client.stdout is not None
+    client.stdin.write(b"\0\0\0\x05\x01\0\0\0\x03")
+    client.stdin.flush()
+    assert select.select([client.stdout], [], [], 10)[0], "no answer"
+    return os.read(client.stdout.fileno(), 100)
 
 
 def _write(pipe: IO[bytes], data: bytes) -> None:
@@ -413,9 +420,5 @@ def test_an_operation_that_can_not_be_recorded_is_not_done(
 
 
 def test_a_terminal_that_is_asked_for_beside_sftp_is_not_given(stand: Stand) -> None:
-    client = stand.popen("sftp", options=["-tt", "-s"])
-    assert client.stdin is not None and client.stdout is not None
-    client.stdin.write(b"\0\0\0\x05\x01\0\0\0\x03")
-    client.stdin.flush()
-    assert client.stdout.read(9)[4:] == b"\x02\0\0\0\x03"
+    assert _first_answer(stand, "-tt", "-s")[4:9] == b"\x02\0\0\0\x03"
     assert stand.session().channels[0].pty is False
