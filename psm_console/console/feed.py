@@ -29,11 +29,13 @@ class News:
     fault: str | None = None
     ended: str | None = None
     """How the channel ended."""
+    inexact: bool = False
+    """Whether parts of the output were too costly to draw, so that the operator may see others."""
 
     @property
-    def standing(self) -> tuple[bool, str | None, str | None]:
+    def standing(self) -> tuple[bool, str | None, str | None, bool]:
         """What of it is worth telling again only when it changed."""
-        return self.behind, self.fault, self.ended
+        return self.behind, self.fault, self.ended, self.inexact
 
 
 class LiveFeed:
@@ -98,4 +100,6 @@ class LiveFeed:
             return
         self._told = now
         ended = follower.end.reason if follower.end is not None else None
-        report(News(follower.as_of, behind, None, ended))
+        screen = follower.screen
+        inexact = screen is not None and screen.overruns > 0
+        report(News(follower.as_of, behind, None, ended, inexact))

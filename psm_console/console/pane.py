@@ -174,4 +174,6 @@ class SessionPane(Vertical):
             return self.news.fault
         if self.news.behind:
             return f"catching up, as of {figures.offset(self.news.at)}"
+        if self.news.inexact:
+            return "drawn in part: too costly output was left out, the operator may see another"
         return ""

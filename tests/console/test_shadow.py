@@ -233,3 +233,12 @@ async def test_a_dialog_leaves_what_is_watched_in_view(stage: Stage) -> None:
         await seen.shows("Terminate this session?")
         session.prints(b"after\r\n")
         await seen.shows("after")
+
+
+@pytest.mark.attack
+async def test_a_picture_that_left_out_a_bomb_says_that_it_may_differ(stage: Stage) -> None:
+    session = stage.session("s-1")
+    async with console(stage, link="psm://session/s-1") as seen:
+        await seen.shows("● LIVE")
+        session.prints(b"x\x1b[65535b" * 2000)
+        await seen.shows("drawn in part")
