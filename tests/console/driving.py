@@ -45,7 +45,7 @@ class Console:
         """Type printable text."""
         await self.pilot.press(*("space" if letter == " " else letter for letter in text))
 
-    async def shows(self, text: str, *, within_s: float = 10.0) -> None:
+    async def shows(self, text: str, *, within_s: float = 30.0) -> None:
         """Wait until `text` stands on the screen."""
         await self._until(lambda: text in self.text, f"“{text}” on the screen", within_s)
 

@@ -42,7 +42,7 @@ class TerminalChild:
         self.output = b""
         self.status: int | None = None
 
-    def read_until(self, condition: Callable[[bytes], bool], within_s: float = 20.0) -> None:
+    def read_until(self, condition: Callable[[bytes], bool], within_s: float = 60.0) -> None:
         """Keep what it writes until `condition` holds for all of it."""
         deadline = time.monotonic() + within_s
         while not condition(self.output):
@@ -87,7 +87,7 @@ class TerminalChild:
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         os.kill(self.pid, signal.SIGWINCH)
 
-    def wait(self, within_s: float = 15.0) -> int:
+    def wait(self, within_s: float = 30.0) -> int:
         """Return the exit status."""
         deadline = time.monotonic() + within_s
         while self.status is None:

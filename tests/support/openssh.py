@@ -21,7 +21,7 @@ _OPTIONS = {
     "StrictHostKeyChecking": "yes",
     "GlobalKnownHostsFile": "/dev/null",
     "UpdateHostKeys": "no",
-    "ConnectTimeout": "10",
+    "ConnectTimeout": "30",
     "ControlPath": "none",
     "LogLevel": "INFO",
 }

@@ -91,7 +91,7 @@ class PtyProcess:
         self.output += data
         return bool(data)
 
-    def wait_for(self, text: str, *, within_s: float = 10.0, after: int = 0) -> int:
+    def wait_for(self, text: str, *, within_s: float = 30.0, after: int = 0) -> int:
         """Wait until `text` was drawn behind offset `after`; return the offset behind it."""
         deadline = time.monotonic() + within_s
         wanted = text.encode()
@@ -102,7 +102,7 @@ class PtyProcess:
                 raise AssertionError(f"{text!r} never came within {within_s} s; last {shown!r}")
         return found + len(wanted)
 
-    def wait_exit(self, within_s: float = 10.0) -> int:
+    def wait_exit(self, within_s: float = 30.0) -> int:
         """Wait for the end, collecting output; return the status (negative for a signal)."""
         deadline = time.monotonic() + within_s
         while self._open and time.monotonic() < deadline:

@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T], *, within_s: float = 10.0, what: str = "") -> T:
+async def eventually(condition: Callable[[], T], *, within_s: float = 30.0, what: str = "") -> T:
     """Return the first truthy value of `condition`, asked every 10 ms for at most `within_s`."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
@@ -20,7 +20,7 @@ async def eventually(condition: Callable[[], T], *, within_s: float = 10.0, what
     return value
 
 
-def eventually_sync(condition: Callable[[], T], *, within_s: float = 10.0, what: str = "") -> T:
+def eventually_sync(condition: Callable[[], T], *, within_s: float = 30.0, what: str = "") -> T:
     """`eventually` for tests without a loop."""
     deadline = time.monotonic() + within_s
     while not (value := condition()):
