@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from .host import Host, Machine
 from .operators import Broker, desks, work
 
 _HOSTS = (("db1", "root", False), ("web1", "deploy", True), ("build1", "ci", False))
+_GRACE_S = 8.0
 _log = logging.getLogger(__name__)
 
 
@@ -96,10 +99,27 @@ async def run(work_folder: Path) -> None:
     try:
         working = asyncio.ensure_future(_until_told(folders, world, over))
         await over.wait()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        _leave_in_time()
+        await _cancel(working)
     finally:
         await _close(world)
+
+
+def _leave_in_time() -> None:
+    """See to it that this process is gone soon, whatever hangs: programs lose their terminals."""
+    timer = threading.Timer(_GRACE_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+async def _cancel(working: asyncio.Task[None]) -> None:
+    """Cancel the operators, and then everything: `wait_for` of Python 3.11 can lose the first."""
+    working.cancel()
+    await asyncio.wait([working], timeout=1.0)
+    while not working.done():
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.wait([working], timeout=0.2)
 
 
 async def _until_told(folders: Folders, world: World, over: asyncio.Event) -> None:
@@ -140,9 +160,9 @@ async def _traffic(log: Path, chance: random.Random) -> None:
 
 
 async def _close(world: World) -> None:
-    await asyncio.gather(*(host.close() for host in world.hosts))
     if world.sshd is not None:
         await asyncio.to_thread(edge.stop, world.sshd)
+    await asyncio.gather(*(host.close() for host in world.hosts))
 
 
 def main() -> None:
