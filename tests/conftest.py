@@ -53,5 +53,5 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 @pytest.fixture(autouse=True)
 def _nothing_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads the user's home, agent or settings of ours."""
-    for name in ("PSM_HOME", "SSH_AUTH_SOCK", "SSH_ASKPASS", "NO_COLOR"):
+    for name in ("PSM_HOME", "SSH_AUTH_SOCK", "SSH_ASKPASS", "NO_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
