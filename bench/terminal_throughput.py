@@ -34,20 +34,22 @@ def _table(title: str, inputs: list[Input]) -> None:
     print(f"\n{title:<20} {'ours':>8} {'stock':>8} {'history':>8} {'x stock':>8} {'x history':>9}")
     ratios, with_history = [], []
     for each in inputs:
-        ours = max(_rate(each.data, CHUNK, Screen(each.columns, each.lines).feed) for _ in range(3))
+        ours = max(rate(each.data, CHUNK, Screen(each.columns, each.lines).feed) for _ in range(3))
         part = each.data[:STOCK_BYTES]
-        stock = _rate(part, 4096, _stock(pyte.Screen(each.columns, each.lines)))
-        kept = _rate(part, 4096, _stock(pyte.HistoryScreen(each.columns, each.lines, 1000)))
+        stock = rate(part, 4096, stock_feed(pyte.Screen(each.columns, each.lines)))
+        kept = rate(part, 4096, stock_feed(pyte.HistoryScreen(each.columns, each.lines, 1000)))
         ratios.append(ours / stock)
         with_history.append(ours / kept)
         print(
             f"{each.name:<20} {ours:8.2f} {stock:8.3f} {kept:8.3f} "
             f"{ratios[-1]:8.1f} {with_history[-1]:9.1f}"
         )
-    print(f"{'geometric mean':<46} {_mean(ratios):8.1f} {_mean(with_history):9.1f}")
+    print(
+        f"{'geometric mean':<46} {geometric_mean(ratios):8.1f} {geometric_mean(with_history):9.1f}"
+    )
 
 
-def _rate(data: bytes, chunk: int, feed: Callable[[bytes], None]) -> float:
+def rate(data: bytes, chunk: int, feed: Callable[[bytes], None]) -> float:
     """Megabytes a second of processor time."""
     start = time.process_time()
     for at in range(0, len(data), chunk):
@@ -55,7 +57,7 @@ def _rate(data: bytes, chunk: int, feed: Callable[[bytes], None]) -> float:
     return len(data) / (time.process_time() - start) / 1e6
 
 
-def _stock(screen: pyte.Screen) -> Callable[[bytes], None]:
+def stock_feed(screen: pyte.Screen) -> Callable[[bytes], None]:
     """Stock pyte's feed; where it raises, the rest of the chunk is lost, which flatters it."""
     stream = pyte.ByteStream(screen)
 
@@ -68,7 +70,7 @@ def _stock(screen: pyte.Screen) -> Callable[[bytes], None]:
     return feed
 
 
-def _mean(ratios: list[float]) -> float:
+def geometric_mean(ratios: list[float]) -> float:
     return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
