@@ -16,12 +16,13 @@ import asyncssh
 
 from psm_console.credentials import ensure_key
 from psm_console.recording.signing import Signer
-from psm_console.store import Home, Store, StoreThread, load_policy
+from psm_console.store import Home, Store, StoreThread
 
 from . import algorithms
 from .authentication import OperatorConnection
 from .inspectors import Inspectors
 from .mishaps import show_mishaps
+from .policy_file import PolicyFile
 from .worker import Worker, utc_now
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ async def running(home: Home, listen: str) -> AsyncIterator[Running]:
     """Accept connections on `listen` inside the block; leaving it ends the sessions in order."""
     home.check()
     show_mishaps()
-    policy = load_policy(home.config)
+    policy = PolicyFile(home.config)
     host_key = ensure_key(home.host_key, "psm host key")
     signer = Signer.load(home.recording_key)
     async with AsyncExitStack() as stack:

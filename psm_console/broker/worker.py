@@ -30,6 +30,7 @@ from .doorway import Doorway
 from .driver import Brief, SessionDriver
 from .journal import Journal
 from .operator import OperatorLeg, RefusedError
+from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
 
@@ -66,11 +67,11 @@ def new_id() -> str:
 class Worker:
     """All live sessions of this process. It keeps its lease, and obeys directives for its own."""
 
-    def __init__(self, home: Home, store: StoreThread, policy: Policy, signer: Signer) -> None:
+    def __init__(self, home: Home, store: StoreThread, policy: PolicyFile, signer: Signer) -> None:
         self.id = WorkerId(new_id())
         self.home = home
         self.store = store
-        self.policy = policy
+        self._policy_file = policy
         self.signer = signer
         self.sessions: dict[SessionId, SessionDriver] = {}
         self.keyring = Keyring(Inventory({}, {}, {}, ()))
@@ -89,6 +90,11 @@ class Worker:
         """The inventory that the live sessions were last held against."""
         self.doorway = Doorway(time.monotonic)
         self.refusals = RefusalLog(self.audit, time.monotonic)
+
+    @property
+    def policy(self) -> Policy:
+        """What holds for sessions that start now."""
+        return self._policy_file.policy
 
     # Life
 
@@ -268,6 +274,8 @@ class Worker:
             for driver in list(self.sessions.values()):
                 self._tick(driver)
             self.refusals.settle()
+            if self._policy_file.changed():
+                self.audit("policy.reload", "broker", "config.toml changed; new sessions follow it")
             await asyncio.sleep(_HEARTBEAT_S)
 
     def _tick(self, driver: SessionDriver) -> None:
