@@ -3,9 +3,9 @@
     python -m bench.terminal_peers [--xterm FOLDER_OF_@xterm/headless]
 
 Stock pyte, xterm.js (through NODE_PATH or --xterm), libvterm and tmux, as far as this machine has
-them; nothing is installed. Megabytes a second of processor time: ours, stock, xterm.js and libvterm
-best of three, tmux's server once. `wall` is what a tmux pane took by the clock, PTY included. Ours,
-xterm.js and tmux keep 1000 lines of scrollback, stock pyte and libvterm none.
+them; nothing is installed. Megabytes a second of processor time: ours, xterm.js (warm) and libvterm
+best of three, stock and tmux's server once. `wall` is what a tmux pane took by the clock, PTY
+included. Ours, xterm.js and tmux keep 1000 lines of scrollback, stock pyte and libvterm none.
 """
 
 from __future__ import annotations
