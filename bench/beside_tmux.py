@@ -48,7 +48,12 @@ ACTS = [
     Act("mc", "mc -a /etc", ("\x1b[B\x1b[B", "\t"), "\x1b[21~\r"),
     Act("mc in colour", "mc /usr", ("\x1b[B", "\x1b[20~"), "\x1b\x1b\x1b[21~\r"),
     Act("dialog", "dialog --menu Choose 15 60 5 a one b two c three", ("\x1b[B",), "\x1b\x1b"),
-    Act("tmux", "tmux -L inner -f /dev/null new 'sh -i'", ("ls /\r", '\x02"', "\x02%"), "\x02d"),
+    Act(
+        "tmux",
+        "tmux -L inner -f /dev/null new 'sh -i'",
+        ("ls /\r", '\x02"', "\x02%"),
+        "\x02:kill-server\r",
+    ),
     Act("bash", "bash --norc -i", ("ls --color /usr\r", "echo 日本語 é 👩‍👩‍👧 done\r"), "exit\r"),
 ]
 
