@@ -26,7 +26,7 @@ from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
 
 COLUMNS, ROWS = 100, 30
-QUIET_S = 1.0
+QUIET_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ def plain(captured: str) -> str:
 def record(stand: Stand, act: Act) -> list[bytes]:
     """Return the program's bytes when it was driven, and when it had been left."""
     with stand.client.terminal(stand.user, act.command, columns=COLUMNS, rows=ROWS) as tty:
-        settle(tty)
         session = stand.session()
+        settle(tty)
         for keys in act.keys:
             tty.type(keys)
             settle(tty)
