@@ -60,7 +60,10 @@ def test_a_cell_of_a_list_is_exactly_as_wide_as_its_column(text: str, width: int
     assert cell_len(fit(text, width)) == width
 
 
-@given(st.lists(st.one_of(nasty.map(str.encode), st.binary(max_size=20)), max_size=8))
+nasty_bytes = nasty.map(lambda text: text.encode("utf-8", "surrogatepass"))
+
+
+@given(st.lists(st.one_of(nasty_bytes, st.binary(max_size=20)), max_size=8))
 @settings(max_examples=200, deadline=None)
 def test_a_row_of_a_watched_terminal_has_exactly_its_columns_whatever_it_prints(
     chunks: list[bytes],
