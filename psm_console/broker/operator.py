@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import asyncssh
-from asyncssh.public_key import decode_ssh_public_key
 
-from psm_console.domain.names import Login
-from psm_console.domain.text import visible
-
-from .authentication import Proof
 from .driver import CrowdedError
 from .halves import OperatorHalf
+from .login import FORM, LoginDesk
 from .target import TargetRefusedError
 
 if TYPE_CHECKING:
@@ -23,8 +19,6 @@ if TYPE_CHECKING:
     from .worker import Worker
 
 log = logging.getLogger(__name__)
-
-_FORM = "log in as OPERATOR+ACCOUNT@TARGET, for example ana+root@db1"
 
 
 class RefusedError(Exception):
@@ -36,88 +30,57 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._proof: Proof | None = None
-        self._login: Login | None = None
-        self._user = ""
-        self._offered: list[str] = []
-        self._explained = False
         self._session: asyncio.Task[SessionDriver] | None = None
         self._driver: SessionDriver | None = None
         self.connection: asyncssh.SSHServerConnection
+        self.login: LoginDesk
         self.closed = False
         self._full = False
 
-    # Authentication
+    # Login
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
-        if not self._worker.doorway.enter(self, self._peer(), conn.abort):
+        self.login = LoginDesk(conn, self._worker)
+        if not self._worker.doorway.enter(self, self.login.peer, conn.abort):
             self._worker.refusals.stranger(
-                "login.refuse", "-", f"from {self._peer()}: too many are logging in"
+                "login.refuse", "-", f"from {self.login.peer}: too many are logging in"
             )
             conn.abort()
 
     def auth_completed(self) -> None:
         self._worker.doorway.leave(self)
 
-    def _peer(self) -> str:
-        address: str = (self.connection.get_extra_info("peername") or ("?",))[0]
-        return address
-
     async def begin_auth(self, username: str) -> bool:
-        # A key that was just removed must not open anything because a bell is still ringing.
-        await self._worker.refresh_inventory()
-        self._user = username
-        self._login = Login.parse(username)
-        self.connection.send_auth_banner(f"{self._worker.policy.notice}\r\n")
+        await self.login.begin(username)
         return True
 
     def public_key_auth_supported(self) -> bool:
         return True
 
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        """Say whether `key` could prove who this is. It is only offered: nothing is bound here."""
-        login = Login.parse(username)
-        if login is not None and self._worker.keyring.owner(login, key.public_data) is not None:
-            return True
-        self._offered.append(key.get_fingerprint())
-        return False
+        return self.login.may_prove(username, key)
 
     def key_proved(self, username: str, key_data: bytes) -> None:
         """Bind the identity: the signature of this key was checked for this user name."""
-        login = Login.parse(username)
-        key = decode_ssh_public_key(key_data)
-        owner = login and self._worker.keyring.owner(login, key.public_data)
-        self._proof = Proof(owner, login, key.public_data) if login and owner else None
+        self.login.key_proved(username, key_data)
+
+    def kbdint_auth_supported(self) -> bool:
+        return self.login.asks_by_keyboard
+
+    def get_kbdint_challenge(
+        self, username: str, lang: str, submethods: str
+    ) -> tuple[str, str, str, list[tuple[str, bool]]] | bool:
+        return self.login.challenge()
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        return self.login.answered(responses)
 
     def wire(self, full: bool) -> None:
         """The connection takes nothing more, or takes bytes again."""
         self._full = full
         if self._driver is not None:
             self._driver.operator_wire(full)
-
-    def kbdint_auth_supported(self) -> bool:
-        """Offered to nobody as a way in: it is how OpenSSH can be shown a sentence."""
-        return not self._explained
-
-    def get_kbdint_challenge(
-        self, username: str, lang: str, submethods: str
-    ) -> tuple[str, str, str, list[tuple[str, bool]]] | bool:
-        if self._explained:
-            return False
-        self._explained = True
-        return "", self._explanation(), "", []
-
-    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
-        return False
-
-    def _explanation(self) -> str:
-        if self._login is None:
-            return f"[psm] this user name asks for nothing that exists here: {_FORM}"
-        if not self._offered:
-            return "[psm] no key was offered; log in with the key that an admin has added for you"
-        keys = " ".join(self._offered[:3])
-        return f"[psm] no key offered is known for this name; ask an admin to add one of: {keys}"
 
     # Channels
 
@@ -136,12 +99,13 @@ class OperatorLeg(asyncssh.SSHServer):
         return half
 
     async def _start(self) -> SessionDriver:
-        if self._proof is None:
+        proof = self.login.proof
+        if proof is None:
             raise RefusedError("nobody is logged in")
-        login = self._proof.login
-        if login.account is None:
-            raise RefusedError(f"{login.operator} names no account; {_FORM}")
-        driver = await self._worker.start_session(self, self._proof, login.account)
+        account = proof.login.account
+        if account is None:
+            raise RefusedError(f"{proof.login.operator} names no account; {FORM}")
+        driver = await self._worker.start_session(self, proof, account)
         self._driver = driver
         driver.operator_wire(self._full)
         if self.closed:
@@ -173,9 +137,8 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def refused(self, what: str, detail: str) -> asyncssh.ChannelOpenError:
         """Audit what the client asked for in vain; return the answer to it."""
-        who = self._proof.identity.name if self._proof else visible(self._user, 64)
         session = self._driver.session.id if self._driver else None
-        self._worker.refusals.known("channel.refuse", who, f"{what} {detail}", session)
+        self._worker.refusals.known("channel.refuse", self.login.who, f"{what} {detail}", session)
         return _prohibited(f"{what} is not available through this broker")
 
     # The end
@@ -183,11 +146,7 @@ class OperatorLeg(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._worker.doorway.leave(self)
-        if self._proof is None and self._user:
-            offered = ", ".join(self._offered[:8]) or "no key"
-            self._worker.refusals.stranger(
-                "login.refuse", visible(self._user, 64), f"from {self._peer()}, offered {offered}"
-            )
+        self.login.left()
         if self._driver is not None:
             self._driver.operator_lost(exc)
 

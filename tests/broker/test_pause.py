@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TypeVar
 
 import pytest
 
 from psm_console.broker.relay import Relay
-from psm_console.demo.children import descendants
 from psm_console.domain.session import Outcome, Verb
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
@@ -43,25 +39,6 @@ def type_all(tty: PtyProcess, data: bytes) -> None:
         tty.type(data)
 
 
-@contextlib.contextmanager
-def stopped_target(stand: Stand) -> Iterator[None]:
-    """The target's sshd reads nothing inside the block."""
-    assert stand.sshd.process is not None
-    servers = [
-        pid
-        for pid in descendants(stand.sshd.process.pid)
-        if b"sshd" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
-    for pid in servers:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in servers:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-
 @pytest.mark.attack
 def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_the_resume(
     stand: Stand,
@@ -70,7 +47,7 @@ def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_
     with stand.client.terminal(stand.user, "stty -echo raw; echo ready; wc -c") as tty:
         tty.wait_for("ready")
         session = stand.session()
-        with stopped_target(stand):
+        with stand.sshd.frozen():
             typing = threading.Thread(target=type_all, args=(tty, b"x" * (6 << 20)), daemon=True)
             typing.start()
             eventually_sync(lambda: of_relay(stand, unsent) > 0, what="a full window")
@@ -99,7 +76,7 @@ def test_a_pipe_gives_the_target_nothing_more_once_the_pause_is_answered(stand: 
     assert process.stdin and process.stdout
     assert process.stdout.readline() == b"up\n"
     session = stand.session()
-    with stopped_target(stand):
+    with stand.sshd.frozen():
         feeding = threading.Thread(target=feed, args=(process, b"z" * size))
         feeding.start()
         eventually_sync(

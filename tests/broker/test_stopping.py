@@ -22,7 +22,6 @@ from tests.support.waiting import eventually_sync
 
 from .stand import Stand
 from .test_faults import start_broker
-from .test_pause import stopped_target
 
 pytestmark = pytest.mark.fault
 
@@ -57,7 +56,7 @@ def test_sigterm_ends_a_broker_in_time_whatever_its_clients_and_targets_do(stand
         assert stand.order(first, Verb.PAUSE).outcome is Outcome.DONE
         os.kill(flood.pid, signal.SIGSTOP)
         try:
-            with stopped_target(stand):
+            with stand.sshd.frozen():
                 began = time.monotonic()
                 broker.send_signal(signal.SIGTERM)
                 assert broker.wait(15) == 0

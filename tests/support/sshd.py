@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -9,7 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -118,10 +119,23 @@ class Sshd:
         if self.process is None:
             return
         for pid in descendants(self.process.pid):
-            _kill(pid)
-        _kill(self.process.pid)
+            _signal(pid, signal.SIGKILL)
+        _signal(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.process = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Inside the block none of the server's connections reads, writes or answers."""
+        assert self.process is not None
+        servers = [pid for pid in descendants(self.process.pid) if b"sshd" in _command_line(pid)]
+        for pid in servers:
+            _signal(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in servers:
+                _signal(pid, signal.SIGCONT)
 
     def __exit__(
         self,
@@ -139,8 +153,14 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may end at any moment."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _command_line(pid: int) -> bytes:
     try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
