@@ -89,6 +89,14 @@ class RecorderFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Draining:
+    """The broker is being replaced: the session goes on for `left_s` seconds at most."""
+
+    at: float
+    left_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The broker is stopping."""
 
@@ -116,6 +124,7 @@ Event = (
     | Ticked
     | ConnectionLost
     | RecorderFailed
+    | Draining
     | Stopped
     | Finished
 )

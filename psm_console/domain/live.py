@@ -35,6 +35,7 @@ from .events import (
     ChannelFaulted,
     ConnectionLost,
     Directed,
+    Draining,
     Event,
     Finished,
     RecorderFailed,
@@ -158,6 +159,8 @@ class LiveSession:
                 return self._end(at, detail or f"the {leg} closed the connection", by)
             case RecorderFailed(at, detail):
                 return self._recorder_failed(at, detail)
+            case Draining(at, left_s):
+                return self._draining(at, left_s)
             case Stopped(at, reason):
                 return self._end(at, reason, BROKER)
             case Finished():
@@ -278,11 +281,13 @@ class LiveSession:
         for due in self._timers.due(at):
             if due.ends:
                 return [*effects, *self._end(at, due.sentence, BROKER)]
-            effects += [
-                Mark(at, f"warn by {BROKER}: {due.sentence}"),
-                Announce(NoticeKind.LIMIT, BROKER, due.sentence),
-            ]
+            effects += _limit(at, due.sentence)
         return effects
+
+    def _draining(self, at: float, left_s: float) -> list[Effect]:
+        if self.state in _OVER:
+            return []
+        return _limit(at, self._timers.draining(at, left_s))
 
     def _recorder_failed(self, at: float, detail: str) -> list[Effect]:
         if self._unrecorded:
@@ -314,6 +319,14 @@ class LiveSession:
             Audit("session.end", self._ended_by, self._end_reason),
             *(Acknowledge(waiting, outcome, "ended", event.steps) for waiting in self._waiting),
         ]
+
+
+def _limit(at: float, sentence: str) -> list[Effect]:
+    """Tell the operator of an end that comes by itself."""
+    return [
+        Mark(at, f"warn by {BROKER}: {sentence}"),
+        Announce(NoticeKind.LIMIT, BROKER, sentence),
+    ]
 
 
 def _label(verb: str, event: Directed) -> str:

@@ -14,6 +14,7 @@ class _Limit(StrEnum):
     DURATION = "duration"
     GRANT = "grant"
     PAUSE = "pause"
+    DRAIN = "drain"
 
 
 _ENDINGS = {
@@ -21,12 +22,15 @@ _ENDINGS = {
     _Limit.DURATION: "the longest duration of {span} is reached",
     _Limit.GRANT: "the grant has expired",
     _Limit.PAUSE: "paused for {span}, the longest a pause may last",
+    _Limit.DRAIN: "the broker is being replaced",
 }
 _WARNINGS = {
     _Limit.IDLE: "this session ends in {left} unless you type",
     _Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
     _Limit.GRANT: "this session ends in {left}: the grant expires then",
     _Limit.PAUSE: "this session stays paused and is ended in {left}",
+    _Limit.DRAIN: "this session ends in {left}: the broker is being replaced; "
+    "log in again to go on in a new one",
 }
 
 
@@ -48,6 +52,7 @@ class Timers:
             _Limit.DURATION: limits.duration_s,
             _Limit.GRANT: grant_expires_at or 0.0,
             _Limit.PAUSE: limits.pause_s,
+            _Limit.DRAIN: 0.0,
         }
         self._ends: dict[_Limit, float] = {}
         self._warned: set[_Limit] = set()
@@ -76,6 +81,12 @@ class Timers:
         self._ends.pop(_Limit.PAUSE, None)
         self._warned -= {_Limit.PAUSE, _Limit.IDLE}
         self._set(_Limit.IDLE, self._limits.idle_s, at)
+
+    def draining(self, at: float, left_s: float) -> str:
+        """End in `left_s` seconds at the latest; return the sentence that says so now."""
+        self._spans[_Limit.DRAIN] = left_s
+        self._ends[_Limit.DRAIN] = at + left_s
+        return _WARNINGS[_Limit.DRAIN].format(left=_spoken(left_s))
 
     def next(self) -> float | None:
         """When something is due next."""

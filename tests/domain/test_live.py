@@ -26,6 +26,7 @@ from psm_console.domain.events import (
     ChannelFaulted,
     ConnectionLost,
     Directed,
+    Draining,
     Event,
     Finished,
     RecorderFailed,
@@ -322,3 +323,16 @@ def test_the_longest_duration_ends_a_busy_session() -> None:
     live.input_received(49.9)
 
     assert any(isinstance(effect, Hangup) for effect in live.handle(Ticked(50)))
+
+
+def test_a_session_is_told_of_a_broker_that_is_replaced_and_ends_when_its_time_is_up() -> None:
+    live = opened(Limits(idle_s=0, duration_s=0, pause_s=0, warn_s=60))
+    said = [
+        effect for effect in live.handle(Draining(10.0, 3600.0)) if isinstance(effect, Announce)
+    ]
+    assert [one.text.partition(":")[0] for one in said] == ["this session ends in 60 min"]
+    assert live.state is SessionState.ACTIVE
+    assert live.next_deadline() == 3550.0
+    live.handle(Ticked(3550.0))
+    assert live.state is SessionState.ACTIVE
+    assert Hangup("the broker is being replaced", BROKER) in live.handle(Ticked(3610.0))
