@@ -335,4 +335,4 @@ def test_a_session_is_told_of_a_broker_that_is_replaced_and_ends_when_its_time_i
     assert live.next_deadline() == 3550.0
     live.handle(Ticked(3550.0))
     assert live.state is SessionState.ACTIVE
-    assert Hangup("the broker is being replaced", BROKER) in live.handle(Ticked(3610.0))
+    assert Hangup("the broker is being replaced", "broker") in live.handle(Ticked(3610.0))
