@@ -13,6 +13,7 @@ from psm_console.domain.policy import Policy
 from psm_console.domain.text import visible
 
 from .authentication import Keyring, Proof
+from .outer import INNER_FORM, Outer
 from .refusals import RefusalLog
 
 FORM = "log in as OPERATOR+ACCOUNT@TARGET, for example ana+root@db1"
@@ -38,11 +39,20 @@ class LoginGround(Protocol):
 
 
 class LoginDesk:
-    """Takes what a client offers until it has proved somebody. Nothing is bound to an offer."""
+    """Takes what a client offers until it has proved somebody. Nothing is bound to an offer.
 
-    def __init__(self, connection: asyncssh.SSHServerConnection, ground: LoginGround) -> None:
+    Inside an `outer` connection only its identity can be proved, by any of that identity's keys.
+    """
+
+    def __init__(
+        self,
+        connection: asyncssh.SSHServerConnection,
+        ground: LoginGround,
+        outer: Outer | None = None,
+    ) -> None:
         self._connection = connection
         self._ground = ground
+        self._outer = outer
         self.user = ""
         self.proof: Proof | None = None
         self._login: Login | None = None
@@ -51,7 +61,9 @@ class LoginDesk:
 
     @property
     def peer(self) -> str:
-        """The client's address."""
+        """The client's address; inside another connection, that one's."""
+        if self._outer is not None:
+            return self._outer.peer[0]
         address: str = (self._connection.get_extra_info("peername") or ("?",))[0]
         return address
 
@@ -65,12 +77,12 @@ class LoginDesk:
         # A key that was just removed must not open anything because a bell is still ringing.
         await self._ground.refresh_inventory()
         self.user = username
-        self._login = Login.parse(username)
+        self._login = self._read(username)
         self._connection.send_auth_banner(f"{self._ground.policy.notice}\r\n")
 
     def may_prove(self, username: str, key: asyncssh.SSHKey) -> bool:
         """Say whether `key` could prove who this is. It is only offered: nothing is bound here."""
-        login = Login.parse(username)
+        login = self._read(username)
         if login is not None and self._ground.keyring.owner(login, key.public_data) is not None:
             return True
         self._offered.append(key.get_fingerprint())
@@ -78,10 +90,14 @@ class LoginDesk:
 
     def key_proved(self, username: str, key_data: bytes) -> None:
         """Bind the identity: the signature of this key was checked for this user name."""
-        login = Login.parse(username)
+        login = self._read(username)
         key = decode_ssh_public_key(key_data)
         owner = login and self._ground.keyring.owner(login, key.public_data)
         self.proof = Proof(owner, login, key.public_data) if login and owner else None
+
+    def _read(self, username: str) -> Login | None:
+        """Return what the user name asks for."""
+        return Login.parse(username) if self._outer is None else self._outer.login(username)
 
     @property
     def asks_by_keyboard(self) -> bool:
@@ -101,7 +117,8 @@ class LoginDesk:
 
     def _explanation(self) -> str:
         if self._login is None:
-            return f"[psm] this user name asks for nothing that exists here: {FORM}"
+            form = FORM if self._outer is None else INNER_FORM
+            return f"[psm] this user name asks for nothing that exists here: {form}"
         if not self._offered:
             return "[psm] no key was offered; log in with the key that an admin has added for you"
         keys = " ".join(self._offered[:3])
@@ -111,6 +128,10 @@ class LoginDesk:
         """Have the audit log learn of a client that came in vain."""
         if self.proof is None and self.user:
             offered = ", ".join(self._offered[:8]) or "no key"
+            inside = ""
+            if self._outer is not None:
+                who, to = self._outer.proof.identity.name, self._outer.target
+                inside = f" inside the connection of {who} to {to}"
             self._ground.refusals.stranger(
-                "login.refuse", self.who, f"from {self.peer}, offered {offered}"
+                "login.refuse", self.who, f"from {self.peer}{inside}, offered {offered}"
             )
