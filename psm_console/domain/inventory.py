@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from .names import AccountRef, GrantId
+from .second_step import Step
 
 LOCAL = "local"
 """The identity of the OS user who owns the home; `init` makes it, `apply` never removes it."""
@@ -42,13 +43,34 @@ class IdentityKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody who can prove who they are with one of `keys` (OpenSSH public key lines)."""
+    """Somebody who can prove who they are with one of `keys` (OpenSSH public key lines), or with a
+    certificate that an authority of one of their `groups` signed."""
 
     name: str
     roles: frozenset[Role]
     keys: tuple[str, ...] = ()
     kind: IdentityKind = IdentityKind.PERSON
     owner: str | None = None
+    groups: tuple[str, ...] = ()
+    totp: str | None = None
+    """The file that holds the secret of their one-time codes (never the secret)."""
+    second_step: tuple[Step, ...] | None = None
+    """What is asked after the key; None: what the groups say, or else the policy."""
+    verify_required: bool | None = None
+    """Whether only a security key that verified its user (PIN, fingerprint) lets them in; None:
+    what the policy says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Identities that have something in common when they log in.
+
+    `cert_authority` are the OpenSSH public key lines of those who may sign their certificates.
+    """
+
+    name: str
+    cert_authority: tuple[str, ...] = ()
+    second_step: tuple[Step, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +127,8 @@ class Inventory:
     targets: dict[str, Target]
     accounts: dict[AccountRef, Account]
     grants: tuple[Grant, ...]
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    def groups_of(self, identity: Identity) -> list[Group]:
+        """Return the groups that `identity` is in."""
+        return [self.groups[name] for name in identity.groups if name in self.groups]

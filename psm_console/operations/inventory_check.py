@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from psm_console.credentials import CredentialError, check_credential, parse_public_key
@@ -30,9 +31,9 @@ def with_local(declared: Inventory, current: Inventory) -> Inventory:
     if said is None:
         local = had or Identity(LOCAL, CONSOLE_ROLES)
     else:
-        local = Identity(LOCAL, said.roles | CONSOLE_ROLES, said.keys, said.kind, said.owner)
+        local = replace(said, name=LOCAL, roles=said.roles | CONSOLE_ROLES)
     identities = {LOCAL: local, **{k: v for k, v in declared.identities.items() if k != LOCAL}}
-    return Inventory(identities, declared.targets, declared.accounts, declared.grants)
+    return replace(declared, identities=identities)
 
 
 def check_inventory(inventory: Inventory) -> None:

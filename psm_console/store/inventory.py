@@ -9,6 +9,7 @@ from psm_console.domain.inventory import (
     Account,
     CredentialRef,
     Grant,
+    Group,
     Identity,
     IdentityKind,
     Inventory,
@@ -18,6 +19,7 @@ from psm_console.domain.inventory import (
     Target,
 )
 from psm_console.domain.names import AccountRef, GrantId
+from psm_console.domain.second_step import Step
 
 from .connection import Connection
 from .values import from_json, reading, to_json, to_text, to_time
@@ -36,11 +38,13 @@ class InventoryRows:
             targets = [_target(row) for row in self._rows("targets", "name")]
             accounts = [_account(row) for row in self._rows("accounts", "target, account")]
             grants = [_grant(row) for row in self._rows("grants", "rowid")]
+            groups = [_group(row) for row in self._rows("identity_groups", "name")]
         return Inventory(
             identities={identity.name: identity for identity in identities},
             targets={target.name: target for target in targets},
             accounts={account.ref: account for account in accounts},
             grants=tuple(grants),
+            groups={group.name: group for group in groups},
         )
 
     def version(self) -> int:
@@ -56,8 +60,10 @@ class InventoryRows:
     def replace(self, inventory: Inventory) -> None:
         """Make the rows equal to `inventory`; StoreError when a grant stands on nothing."""
         with self._db.transaction():
-            for table in ("grants", "accounts", "targets", "identities"):
+            for table in ("grants", "accounts", "targets", "identities", "identity_groups"):
                 self._db.run(f"DELETE FROM {table}")
+            for group in inventory.groups.values():
+                self._insert_group(group)
             for identity in inventory.identities.values():
                 self._insert_identity(identity)
             for target in inventory.targets.values():
@@ -76,14 +82,25 @@ class InventoryRows:
 
     def _insert_identity(self, identity: Identity) -> None:
         self._db.run(
-            "INSERT INTO identities (name, kind, owner, roles, keys) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO identities (name, kind, owner, roles, keys, member_of, totp, second_step,"
+            " verify_required) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 identity.name,
                 identity.kind,
                 identity.owner,
                 to_json(sorted(identity.roles)),
                 to_json(identity.keys),
+                to_json(identity.groups),
+                identity.totp,
+                _steps_text(identity.second_step),
+                identity.verify_required,
             ),
+        )
+
+    def _insert_group(self, group: Group) -> None:
+        self._db.run(
+            "INSERT INTO identity_groups (name, cert_authority, second_step) VALUES (?, ?, ?)",
+            (group.name, to_json(group.cert_authority), _steps_text(group.second_step)),
         )
 
     def _insert_target(self, target: Target) -> None:
@@ -133,7 +150,25 @@ def _identity(row: sqlite3.Row) -> Identity:
             keys=tuple(from_json(row["keys"], list[str])),
             kind=IdentityKind(row["kind"]),
             owner=row["owner"],
+            groups=tuple(from_json(row["member_of"], list[str])),
+            totp=row["totp"],
+            second_step=_steps(row["second_step"]),
+            verify_required=None if row["verify_required"] is None else row["verify_required"] == 1,
         )
+
+
+def _group(row: sqlite3.Row) -> Group:
+    with reading("group", row["name"]):
+        authorities = tuple(from_json(row["cert_authority"], list[str]))
+        return Group(row["name"], authorities, _steps(row["second_step"]))
+
+
+def _steps(text: str | None) -> tuple[Step, ...] | None:
+    return None if text is None else tuple(Step(step) for step in from_json(text, list[str]))
+
+
+def _steps_text(steps: tuple[Step, ...] | None) -> str | None:
+    return None if steps is None else to_json(steps)
 
 
 def _target(row: sqlite3.Row) -> Target:

@@ -134,3 +134,23 @@ def m005_audit(db: Database) -> None:
             f"""CREATE TRIGGER audit_refuses_{change.lower()} BEFORE {change} ON audit
                 BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"""
         )
+
+
+@migrations()
+def m006_login(db: Database) -> None:
+    """Groups with their certificate authorities, second steps, and which code was used last."""
+    for column in (
+        "member_of TEXT NOT NULL DEFAULT '[]'",
+        "totp TEXT",
+        "second_step TEXT",
+        "verify_required INTEGER",
+    ):
+        db.execute(f"ALTER TABLE identities ADD COLUMN {column}")
+    db.execute(
+        """CREATE TABLE identity_groups (
+            name TEXT PRIMARY KEY, cert_authority TEXT NOT NULL, second_step TEXT)"""
+    )
+    db.execute(
+        """CREATE TABLE used_codes (
+            identity TEXT PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID"""
+    )

@@ -21,12 +21,13 @@ from .home import Home
 from .inventory import InventoryRows
 from .recordings import RecordingRows
 from .sessions import SessionRows
+from .used_codes import UsedCodes
 from .watchers import WatcherRows
 from .workers import WorkerRows
 
 APPLICATION_ID = 0x50534D31
 """`PSM1` in the header of the file, so that nobody's database is taken for ours."""
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """How many migrations schema.py has; kept here because reading must not load sqlite-utils."""
 
 
@@ -55,6 +56,7 @@ class Store:
         self.sessions = SessionRows(self._connection, self.workers, self.watchers, clock)
         self.directives = DirectiveRows(self._connection)
         self.recordings = RecordingRows(self._connection, self.sessions)
+        self.used_codes = UsedCodes(self._connection)
         self.audit = AuditLog(self._connection)
 
     @classmethod

@@ -10,12 +10,14 @@ import pytest
 from psm_console.domain.inventory import (
     Account,
     Grant,
+    Group,
     Identity,
     IdentityKind,
     PasswordFile,
     Role,
 )
 from psm_console.domain.names import AccountRef, GrantId
+from psm_console.domain.second_step import Step
 from psm_console.store import StoreError
 
 from .factories import NOON, ROOT, make_inventory, make_store
@@ -27,8 +29,17 @@ def test_an_inventory_reads_back_as_it_was_stored(tmp_path: Path) -> None:
     robot = Identity(
         "robot", frozenset({Role.OPERATOR, Role.AUDITOR}), (), IdentityKind.AGENT, "sue"
     )
+    eve = Identity(
+        "eve",
+        frozenset({Role.OPERATOR}),
+        groups=("ops",),
+        totp="/etc/psm/eve.totp",
+        second_step=(Step.TICKET, Step.TOTP),
+        verify_required=False,
+    )
     inventory = make_inventory(
-        identities={**plain.identities, "robot": robot},
+        groups={"ops": Group("ops", ("ssh-ed25519 AAAA ca",), ()), "dev": Group("dev")},
+        identities={**plain.identities, "robot": robot, "eve": eve},
         accounts={**plain.accounts, app: Account(app, PasswordFile("/etc/psm/app"))},
         grants=(
             *plain.grants,
