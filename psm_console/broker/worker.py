@@ -1,35 +1,32 @@
-"""The worker: holds live sessions, starts them, and takes the orders about them from the store."""
+"""The worker: holds the live sessions of one process, for as long as it keeps its lease."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import secrets
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
-from psm_console.domain.access import Allowed, Refused, decide
-from psm_console.domain.events import Directed, Stopped
-from psm_console.domain.inventory import Inventory
+from psm_console.domain.events import Stopped
 from psm_console.domain.names import AccountRef, SessionId, WorkerId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import Directive, Outcome, Receipt, Session, SessionState, Verb
 from psm_console.domain.text import visible
-from psm_console.recording.events import RecordingError
 from psm_console.recording.signing import Signer
-from psm_console.recording.writer import SessionRecorder
-from psm_console.store import Home, Ringer, Store, StoreError, StoreThread, listen
+from psm_console.store import Home, Ringer, Store, StoreThread, listen
 
+from .admission import Admission
 from .authentication import Keyring, Proof
 from .doorway import Doorway
-from .driver import Brief, SessionDriver
-from .journal import Journal
-from .operator import OperatorLeg, RefusedError
+from .driver import SessionDriver
+from .ground import Ground
+from .moment import new_id, utc_now
+from .obedience import Obedience
+from .operator import OperatorLeg
 from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
@@ -40,28 +37,7 @@ _HEARTBEAT_S = 1.0
 _STOP_S = 8.0
 """How long the ends of all sessions may take when the broker stops."""
 _AGAIN_S = 1.0
-_STORE_S = 5.0
-"""How long the start of a session waits for the store before it is refused."""
-_REFRESH_S = 1.5
-"""How long a login waits for the newest inventory; the session's start insists on it."""
 _TRIES = 3
-_KEY_GONE = "the key that was used to log in is no longer known; ask an admin to add a new one"
-UNRECORDED = "sessions can not be recorded at the moment, so none starts; tell an admin"
-_ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-
-
-class _InventoryChangedError(Exception):
-    """What a session was decided on is no longer what holds."""
-
-
-def utc_now() -> datetime:
-    """Return the wall clock, aware UTC."""
-    return datetime.now(UTC)
-
-
-def new_id() -> str:
-    """Return 12 random characters that no eye confuses: 59 bits."""
-    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(12))
 
 
 class Worker:
@@ -74,20 +50,19 @@ class Worker:
         self._policy_file = policy
         self.signer = signer
         self.sessions: dict[SessionId, SessionDriver] = {}
-        self.keyring = Keyring(Inventory({}, {}, {}, ()))
-        self._inventory = Inventory({}, {}, {}, ())
-        self._inventory_version: object = None
+        self.ground = Ground(store)
+        self.legs: set[OperatorLeg] = set()
+        """The clients' connections, with a session or without."""
         self._tasks: set[asyncio.Task[object]] = set()
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
+        self._admission = Admission(self, self._reserve)
+        self._obedience = Obedience(self.id, store, self.sessions)
         self._to_ring: set[SessionId] = set()
-        self._starting = 0
         self._fewer = asyncio.Event()
         """Set when a session is over, or did not come to be."""
         self.stopping: str | None = None
         """Why no session starts any more, once that is so."""
-        self._checked: Inventory | None = None
-        """The inventory that the live sessions were last held against."""
         self.doorway = Doorway(time.monotonic)
         self.refusals = RefusalLog(self.audit, time.monotonic)
 
@@ -95,6 +70,11 @@ class Worker:
     def policy(self) -> Policy:
         """What holds for sessions that start now."""
         return self._policy_file.policy
+
+    @property
+    def keyring(self) -> Keyring:
+        """The keys that prove somebody now."""
+        return self.ground.keyring
 
     # Life
 
@@ -124,7 +104,7 @@ class Worker:
             driver.handle(Stopped(driver.at(), reason))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_S):
-                while self.sessions or self._starting:
+                while self.sessions or self._admission.under_way:
                     self._fewer.clear()
                     await self._fewer.wait()
         for _ in range(_TRIES):
@@ -162,81 +142,10 @@ class Worker:
         self, leg: OperatorLeg, proof: Proof, account: AccountRef
     ) -> SessionDriver:
         """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
-        self._starting += 1
         try:
-            for _ in range(_TRIES):
-                with contextlib.suppress(_InventoryChangedError):
-                    return await self._start_session(leg, proof, account)
-            raise RefusedError("the inventory keeps changing; try again")
+            return await self._admission.start_session(leg, proof, account)
         finally:
-            self._starting -= 1
             self._fewer.set()
-
-    async def _start_session(
-        self, leg: OperatorLeg, proof: Proof, account: AccountRef
-    ) -> SessionDriver:
-        if self.stopping is not None:
-            raise RefusedError(self.stopping)
-        try:
-            async with asyncio.timeout(_STORE_S):
-                await self._read_inventory()
-        except (StoreError, TimeoutError) as error:
-            # Not on what was true some time ago: it may have been taken away since.
-            log.error("no session starts, the inventory can not be read: %s", error)
-            raise RefusedError(UNRECORDED) from None
-        identity, now = proof.identity, utc_now()
-        if not self.keyring.holds(proof):
-            self.refusals.known("session.refuse", identity.name, _KEY_GONE)
-            raise RefusedError(_KEY_GONE)
-        match decide(identity.name, account, self._inventory, now):
-            case Refused(reason):
-                self.refusals.known("session.refuse", identity.name, f"{account}: {reason}")
-                raise RefusedError(reason)
-            case Allowed() as allowed:
-                pass
-        session = Session(
-            id=SessionId(new_id()),
-            state=SessionState.CONNECTING,
-            operator=identity.name,
-            account=account,
-            started_at=now,
-            grant=allowed.grant.id,
-            worker=self.id,
-            client=_client(leg),
-        )
-        if not self._reserve.fill():
-            self.refusals.known("session.refuse", identity.name, "the disk is full")
-            raise RefusedError(UNRECORDED)
-        journal = Journal(self.store, session, utc_now)
-        recorder = await self._record(session, journal)
-        expires = allowed.grant.expires_at
-        left = None if expires is None else (expires - now).total_seconds()
-        brief = Brief(session, allowed.target, allowed.account, self.policy, proof, left)
-        driver = SessionDriver(brief, leg.connection, recorder, journal, self)
-        self.sessions[session.id] = driver
-        if self.stopping is not None:
-            driver.handle(Stopped(driver.at(), self.stopping))
-        return driver
-
-    async def _record(self, session: Session, journal: Journal) -> SessionRecorder:
-        """Make the session's row and folder. Neither may be missing: no evidence, no session."""
-        try:
-            begin = partial(_begin, session, self._inventory_version)
-            async with asyncio.timeout(_STORE_S):
-                await self.store.call(begin)
-            return await asyncio.to_thread(
-                SessionRecorder.create,
-                self.home.recordings,
-                session,
-                signer=self.signer,
-                policy=self.policy.recording,
-                on_checkpoint=journal.checkpoint,
-                clock=utc_now,
-            )
-        except (StoreError, TimeoutError, OSError, RecordingError) as error:
-            log.error("%s can not be recorded: %s", session.id, error)
-            self.store.submit(partial(_unrecorded, session.id, utc_now()))
-            raise RefusedError(UNRECORDED) from None
 
     def over(self, driver: SessionDriver) -> None:
         """Forget a session that has ended."""
@@ -297,119 +206,14 @@ class Worker:
 
     async def _obey(self) -> None:
         async for _ in listen(self.home, "store", self.home.database):
-            try:
-                for directive in await self.store.call(partial(_claim, self.id, utc_now())):
-                    self._direct(directive)
-            except StoreError as error:
-                log.error("the store does not answer: %s", error)
+            await self._obedience.look()
             await self.refresh_inventory()
-            self._check_ground()
-
-    def _check_ground(self) -> None:
-        """End the sessions that the inventory, as it is now, would not let begin.
-
-        What `apply` takes away it orders to end, but it knows nothing of keys.
-        """
-        if self._checked is self._inventory:
-            return
-        self._checked = self._inventory
-        now = utc_now()
-        for driver in list(self.sessions.values()):
-            proof, account = driver.brief.proof, driver.session.account
-            answer = decide(proof.identity.name, account, self._inventory, now)
-            if not self.keyring.holds(proof):
-                driver.handle(Stopped(driver.at(), _KEY_GONE))
-            elif isinstance(answer, Refused):
-                driver.handle(Stopped(driver.at(), answer.reason))
-
-    def _direct(self, directive: Directive) -> None:
-        driver = self.sessions.get(directive.session)
-        if driver is None or driver.live.state is SessionState.ENDED:
-            self.store.submit(partial(_too_late, directive))
-            return
-        at = driver.at()
-        driver.journal.claimed(directive, at)
-        driver.handle(
-            Directed(
-                at,
-                directive.id,
-                directive.verb,
-                directive.actor,
-                reason=directive.reason,
-                text=directive.text,
-            )
-        )
+            self.ground.check(list(self.sessions.values()), utc_now())
 
     async def refresh_inventory(self) -> None:
         """Read the inventory again if it was changed; the old one stays if the store is away."""
-        try:
-            # Not `wait_for`, which may lose a cancellation: this task ends by one.
-            async with asyncio.timeout(_REFRESH_S):
-                await self._read_inventory()
-        except (StoreError, TimeoutError) as error:
-            log.error("the inventory can not be read: %s", error)
-
-    async def _read_inventory(self) -> None:
-        version, inventory = await self.store.call(
-            partial(_inventory_after, self._inventory_version)
-        )
-        if inventory is not None:
-            self._inventory = inventory
-            self._inventory_version = version
-            self.keyring = Keyring(inventory)
+        await self.ground.refresh()
 
 
 def _beat(worker: WorkerId, now: datetime, store: Store) -> None:
     store.workers.heartbeat(worker, now)
-
-
-def _begin(session: Session, version: object, store: Store) -> None:
-    with store.transaction():
-        if store.inventory.version() != version:
-            # `apply` ends the sessions that it finds; this one it could not have found.
-            raise _InventoryChangedError
-        store.sessions.begin(session)
-        store.recordings.open(session.id, session.started_at)
-        store.audit.append(
-            session.started_at,
-            "session.connect",
-            session.operator,
-            session=session.id,
-            detail=f"{session.account} from {session.client}",
-        )
-
-
-def _unrecorded(session: SessionId, now: datetime, store: Store) -> None:
-    with store.transaction():
-        store.sessions.end(
-            session, ended_at=now, end_reason="it could not be recorded", ended_by="broker"
-        )
-        store.audit.append(now, "recording.fail", "broker", session=session)
-
-
-def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
-    # All or none: an order that is claimed and not returned would never be carried out.
-    with store.transaction():
-        return [
-            directive
-            for directive in store.directives.pending(worker)
-            if store.directives.claim(directive.id, worker, now)
-        ]
-
-
-def _too_late(directive: Directive, store: Store) -> None:
-    """Answer an order that came when its session was over: what terminate wants is so already."""
-    done = directive.verb is Verb.TERMINATE
-    outcome = Outcome.DONE if done else Outcome.REFUSED
-    store.directives.finish(directive.id, outcome, Receipt(detail="the session had ended before"))
-
-
-def _inventory_after(version: object, store: Store) -> tuple[object, Inventory | None]:
-    current = store.inventory.version()
-    return current, None if current == version else store.inventory.load()
-
-
-def _client(leg: OperatorLeg) -> str:
-    peer = leg.connection.get_extra_info("peername") or ("?", 0)
-    version = leg.connection.get_extra_info("client_version") or ""
-    return visible(f"{peer[0]}:{peer[1]} {version}", 120)

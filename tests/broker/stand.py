@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from psm_console.broker.moment import new_id
 from psm_console.broker.serve import Running, running
-from psm_console.broker.worker import new_id
 from psm_console.credentials import make_key, public_line
 from psm_console.domain.inventory import (
     Account,

@@ -15,13 +15,14 @@ from unittest import mock
 
 import pytest
 
+from psm_console.broker import obedience as obedience_module
 from psm_console.broker import worker as worker_module
 from psm_console.domain.session import Outcome, SessionState, Verb
 from psm_console.store import Store
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
-from .test_faults import start_broker
+from .test_faults import kill_broker, start_broker
 
 pytestmark = pytest.mark.fault
 
@@ -37,7 +38,7 @@ def second_broker(stand: Stand) -> Iterator[subprocess.Popen[bytes]]:
         stand.client.trust(host_key.strip())
         yield broker
     finally:
-        broker.kill()
+        kill_broker(broker)
         broker.wait()
         if broker.stdout:
             broker.stdout.close()
@@ -97,6 +98,7 @@ def test_a_wall_clock_that_is_set_changes_nothing_for_a_live_session(
     driver = stand.broker.running.worker.sessions[session.id]
     with (
         mock.patch.object(worker_module, "utc_now", shifted),
+        mock.patch.object(obedience_module, "utc_now", shifted),
         mock.patch.object(driver.journal, "_clock", shifted),
     ):
         assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE

@@ -1,0 +1,72 @@
+"""Takes supervisors' orders out of the store, and hands each to the session that it is about."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from psm_console.domain.events import Directed
+from psm_console.domain.names import SessionId, WorkerId
+from psm_console.domain.session import Directive, Outcome, Receipt, SessionState, Verb
+from psm_console.store import Store, StoreError, StoreThread
+
+from .driver import SessionDriver
+from .moment import utc_now
+
+log = logging.getLogger(__name__)
+
+
+class Obedience:
+    """One worker's obedience: it claims the orders for its own sessions, nobody else's."""
+
+    def __init__(
+        self, worker: WorkerId, store: StoreThread, sessions: Mapping[SessionId, SessionDriver]
+    ) -> None:
+        self._worker = worker
+        self._store = store
+        self._sessions = sessions
+
+    async def look(self) -> None:
+        """Carry out what was ordered since the last look."""
+        try:
+            for directive in await self._store.call(partial(_claim, self._worker, utc_now())):
+                self._direct(directive)
+        except StoreError as error:
+            log.error("the store does not answer: %s", error)
+
+    def _direct(self, directive: Directive) -> None:
+        driver = self._sessions.get(directive.session)
+        if driver is None or driver.live.state is SessionState.ENDED:
+            self._store.submit(partial(_too_late, directive))
+            return
+        at = driver.at()
+        driver.journal.claimed(directive, at)
+        driver.handle(
+            Directed(
+                at,
+                directive.id,
+                directive.verb,
+                directive.actor,
+                reason=directive.reason,
+                text=directive.text,
+            )
+        )
+
+
+def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
+    # All or none: an order that is claimed and not returned would never be carried out.
+    with store.transaction():
+        return [
+            directive
+            for directive in store.directives.pending(worker)
+            if store.directives.claim(directive.id, worker, now)
+        ]
+
+
+def _too_late(directive: Directive, store: Store) -> None:
+    """Answer an order that came when its session was over: what terminate wants is so already."""
+    done = directive.verb is Verb.TERMINATE
+    outcome = Outcome.DONE if done else Outcome.REFUSED
+    store.directives.finish(directive.id, outcome, Receipt(detail="the session had ended before"))
