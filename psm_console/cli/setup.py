@@ -55,12 +55,37 @@ def apply(invocation: Invocation, file: Path) -> None:
 @click.option(
     "--ready-json", is_flag=True, help="Print a line of JSON once connections are accepted."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Processes that hold sessions; by default one a core, four at most.",
+)
+@click.option(
+    "--drain-max",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long live sessions may go on after SIGTERM, SIGHUP or --replace. "
+    "[default: 0, they end at once]",
+)
+@click.option(
+    "--replace", is_flag=True, help="Take over from the broker that runs, which then drains."
+)
 @click.pass_obj
-def serve(invocation: Invocation, listen: str, ready_json: bool) -> int:
-    """Run the broker in the foreground until SIGTERM or SIGINT."""
+def serve(
+    invocation: Invocation,
+    listen: str,
+    ready_json: bool,
+    workers: int | None,
+    drain_max: float,
+    replace: bool,
+) -> int:
+    """Run the broker in the foreground until SIGTERM or SIGINT; SIGHUP renews its workers."""
     import asyncio
     import logging
 
+    from psm_console.broker import Serving, default_workers
     from psm_console.broker import serve as run_broker
 
     if not sys.platform.startswith("linux"):
@@ -74,7 +99,13 @@ def serve(invocation: Invocation, listen: str, ready_json: bool) -> int:
         else:
             say(f"The broker listens on {facts['host']}:{facts['port']}.")
 
-    return asyncio.run(run_broker(invocation.home, listen=listen, ready=ready))
+    serving = Serving(
+        listen=listen,
+        workers=workers or default_workers(),
+        drain_max_s=drain_max,
+        replace=replace,
+    )
+    return asyncio.run(run_broker(invocation.home, serving, ready))
 
 
 @click.command()

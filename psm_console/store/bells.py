@@ -12,15 +12,14 @@ import secrets
 import select
 import socket
 import time
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from .addresses import socket_address, whole_address
 from .home import Home
 
 _SETTLED_NS = 50_000_000
 """A directory's time stamp moves in steps of up to 10 ms: two changes can share one."""
-_LONGEST_ADDRESS = 103
 _SUFFIX = ".bell"
 _Listed = tuple[str, str | None]
 """A bell's name, and its address where the path is short enough to be one."""
@@ -37,7 +36,7 @@ class Bell:
         self._path = home.run / f"{topic}~{os.getpid()}-{secrets.token_hex(2)}{_SUFFIX}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
         try:
-            with _address(str(home.run), self._path.name) as address:
+            with socket_address(str(home.run), self._path.name) as address:
                 self._socket.bind(address)
             self._socket.setblocking(False)
             self._path.chmod(0o600)
@@ -125,7 +124,7 @@ class Ringer:
             for name in os.listdir(self._run):
                 topic, separator, _ = name.rpartition("~")
                 if separator and name.endswith(_SUFFIX):
-                    bell = (name, _whole(self._run, name))
+                    bell = (name, whole_address(self._run, name))
                     self._bells.setdefault(topic, []).append(bell)
             settled = time.time_ns() - stamp > _SETTLED_NS
             self._stamp = stamp if settled else None
@@ -139,7 +138,7 @@ class Ringer:
             if address is not None:
                 self._socket.sendto(b"\0", address)
                 return True
-            with _address(self._run, name) as address:
+            with socket_address(self._run, name) as address:
                 self._socket.sendto(b"\0", address)
         except BlockingIOError:
             return True  # its queue is full: it has been woken more often than it looked
@@ -153,22 +152,3 @@ class Ringer:
 
 
 _FLAGS = getattr(socket, "SOCK_CLOEXEC", 0)
-
-
-def _whole(folder: str, name: str) -> str | None:
-    """Return the path as a socket's address, or None when it is too long for one."""
-    whole = f"{folder}/{name}"
-    return whole if len(os.fsencode(whole)) <= _LONGEST_ADDRESS else None
-
-
-@contextlib.contextmanager
-def _address(folder: str, name: str) -> Iterator[str]:
-    """Give a socket's address; where the path is too long for one, through a descriptor."""
-    if (whole := _whole(folder, name)) is not None:
-        yield whole
-        return
-    handle = os.open(folder, os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{handle}/{name}"
-    finally:
-        os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import signal
@@ -27,7 +28,7 @@ def breaking(stand: Stand, method: str) -> None:
 
     def install() -> None:
         driver = next(iter(stand.broker.running.worker.sessions.values()))
-        recorder = driver.relays[1].recorder
+        recorder = driver.relays[1].channel.recorder
 
         def fail(*arguments: object, **rest: object) -> None:
             raise OSError(28, "No space left on device")
@@ -36,7 +37,7 @@ def breaking(stand: Stand, method: str) -> None:
             def __getattr__(self, name: str) -> object:
                 return fail if name == method else getattr(recorder, name)
 
-        driver.relays[1].recorder = Broken()  # type: ignore[assignment]
+        driver.relays[1].channel.recorder = Broken()  # type: ignore[assignment]
 
     stand.broker.ask(install)
 
@@ -78,7 +79,7 @@ def test_a_slow_client_holds_its_own_target_and_nobody_elses(stand: Stand) -> No
     def pressed() -> bool:
         def held() -> bool:
             return any(
-                relay._target_valve._reasons
+                relay.output.valve._reasons
                 for driver in stand.broker.running.worker.sessions.values()
                 for relay in driver.relays.values()
             )
@@ -110,14 +111,20 @@ def test_a_locked_store_leaves_live_sessions_alone_and_refuses_new_ones(stand: S
 SERVE = """
 import asyncio, json, sys
 from pathlib import Path
-from psm_console.broker import serve
+from psm_console.broker import Serving, serve
 from psm_console.store import Home
 
 def ready(said):
     print(json.dumps(said), flush=True)
 
-sys.exit(asyncio.run(serve(Home(Path(sys.argv[1])), listen=sys.argv[2], ready=ready)))
+sys.exit(asyncio.run(serve(Home(Path(sys.argv[1])), Serving(sys.argv[2]), ready)))
 """
+
+
+def kill_broker(broker: subprocess.Popen[bytes]) -> None:
+    """`kill -9` the supervisor and its workers at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(broker.pid, signal.SIGKILL)
 
 
 def start_broker(home: Path, listen: str, file_limit: int = 0) -> subprocess.Popen[bytes]:
@@ -130,6 +137,7 @@ def start_broker(home: Path, listen: str, file_limit: int = 0) -> subprocess.Pop
         [sys.executable, "-c", SERVE, str(home), listen],
         stdout=subprocess.PIPE,
         preexec_fn=limit,
+        start_new_session=True,
     )
     assert process.stdout is not None and process.stdout.readline().startswith(b"{")
     return process
@@ -149,11 +157,11 @@ def test_every_byte_a_client_got_before_a_kill_9_is_in_the_recording(stand: Stan
         assert flood.stdout is not None
         got = flood.stdout.read(1 << 20)
         session = stand.session()
-        broker.send_signal(signal.SIGKILL)
+        kill_broker(broker)
         broker.wait()
         got += flood.stdout.read()
     finally:
-        broker.kill()
+        kill_broker(broker)
         broker.wait()
         if broker.stdout:
             broker.stdout.close()

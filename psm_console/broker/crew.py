@@ -1,0 +1,148 @@
+"""The worker processes of one broker: started together, each replaced when it dies.
+
+A leash (a socket pair, a line of text a message) runs from here to each worker. The worker says
+`ready`; it is told `drain SECONDS`. It ends by SIGTERM, and by itself when the leash is cut.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from psm_console.store import Home
+
+log = logging.getLogger(__name__)
+
+_READY_S = 30.0
+_SETTLED_S = 10.0
+"""A worker that lived this long and dies is replaced at once; others wait longer each time."""
+_LONGEST_WAIT_S = 10.0
+
+Lost = Callable[[int, int], Awaitable[None]]
+"""Called with the process id and the status of a worker that died unasked."""
+
+
+class WorkerError(Exception):
+    """A worker does not come up; the text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    process: asyncio.subprocess.Process
+    reader: asyncio.StreamReader
+    leash: asyncio.StreamWriter
+
+    def tell(self, line: str) -> None:
+        """Send a line, unless the worker is gone: then its end is noticed elsewhere."""
+        if not self.leash.is_closing():
+            self.leash.write(line.encode() + b"\n")
+
+
+class Crew:
+    """`count` workers on one listening socket; without us they go on for `orphan_s` seconds."""
+
+    def __init__(
+        self, home: Home, listening: socket.socket, count: int, orphan_s: float, lost: Lost
+    ) -> None:
+        self._home = home
+        self._listening = listening
+        self._count = count
+        self._orphan_s = orphan_s
+        self._lost = lost
+        self._members: dict[int, _Member] = {}
+        self._keepers: list[asyncio.Task[None]] = []
+        self._leaving = asyncio.Event()
+
+    @property
+    def pids(self) -> list[int]:
+        """The workers' process ids."""
+        return [member.process.pid for member in self._members.values()]
+
+    async def start(self) -> None:
+        """Return when all workers accept connections; raises `WorkerError` with all ended."""
+        try:
+            async with asyncio.timeout(_READY_S):
+                await asyncio.gather(*(self._begin(place) for place in range(self._count)))
+        except (WorkerError, TimeoutError) as error:
+            self.terminate()
+            await asyncio.gather(*(one.process.wait() for one in self._members.values()))
+            raise WorkerError(str(error) or f"no worker within {_READY_S:g} s") from None
+        self._keepers = [
+            asyncio.create_task(self._keep(place), name=f"keeper {place}")
+            for place in range(self._count)
+        ]
+
+    def drain(self, left_s: float) -> None:
+        """Have the workers accept nothing more and end with their last session."""
+        self._leaving.set()
+        for member in self._members.values():
+            member.tell(f"drain {left_s:g}")
+
+    def terminate(self) -> None:
+        """Have the workers end their sessions now, and then themselves."""
+        self._leaving.set()
+        for member in self._members.values():
+            if member.process.returncode is None:
+                member.process.terminate()
+
+    async def ended(self) -> None:
+        """Wait until no worker is left."""
+        await asyncio.gather(*self._keepers)
+
+    async def _begin(self, place: int) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "psm_console.broker",
+                *("--home", str(self._home.root)),
+                *("--listening", str(self._listening.fileno())),
+                *("--leash", str(theirs.fileno())),
+                *("--orphan", f"{self._orphan_s:g}"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(self._listening.fileno(), theirs.fileno()),
+            )
+        reader, leash = await asyncio.open_connection(sock=ours)
+        self._members[place] = _Member(process, reader, leash)
+        if await reader.readline() != b"ready\n":
+            status = await process.wait()
+            raise WorkerError(f"a worker ended with status {status} before it was ready; see above")
+
+    async def _keep(self, place: int) -> None:
+        """Replace the worker in `place` for as long as it dies unasked."""
+        loop = asyncio.get_running_loop()
+        wait_s = 0.0
+        while True:
+            began = loop.time()
+            member = self._members[place]
+            status = await member.process.wait()
+            member.leash.close()
+            if self._leaving.is_set():
+                return
+            log.error("worker %d ended with status %d", member.process.pid, status)
+            await self._lost(member.process.pid, status)
+            settled = loop.time() - began > _SETTLED_S
+            wait_s = 0.0 if settled else min(wait_s * 2 + 0.1, _LONGEST_WAIT_S)
+            if not await self._again(place, wait_s):
+                return
+
+    async def _again(self, place: int, wait_s: float) -> bool:
+        """Start a worker in `place` after `wait_s`; False when the crew leaves meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), wait_s)
+            return False
+        try:
+            await self._begin(place)
+        except WorkerError as error:
+            log.error("%s", error)
+        if self._leaving.is_set() and self._members[place].process.returncode is None:
+            # It came up while the others were told to go, and did not hear of it.
+            self._members[place].process.terminate()
+        return True
