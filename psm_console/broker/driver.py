@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self, assert_never
+from typing import Any, Protocol, assert_never
 
 import asyncssh
 
@@ -29,20 +28,20 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import Outcome, Session, SessionState
+from psm_console.domain.session import ChannelKind, Outcome, Session, SessionState
 from psm_console.recording.sftp_recorder import SftpRecorder
+from psm_console.recording.writer import SessionRecorder
 
 from . import target as target_leg
 from .activity import Activity
 from .authentication import Proof
+from .guard import RecordingGuard
 from .hangup import HangUp
 from .journal import Journal
+from .live_channel import LiveChannel
 from .relay import Relay
 from .sftp_passage import SftpPassage
 from .wire import watch_wire
-
-if TYPE_CHECKING:
-    from psm_console.recording.writer import SessionRecorder
 
 log = logging.getLogger(__name__)
 
@@ -84,34 +83,6 @@ class Brief:
     proof: Proof
     grant_expires_at: float | None = None
     """Seconds from the session's start."""
-
-
-class RecordingGuard:
-    """Turns any exception of the recorder into the session's end; true when none came."""
-
-    def __init__(self, failed: Callable[[Exception], None]) -> None:
-        self._report = failed
-        self._failed = False
-
-    def __enter__(self) -> Self:
-        self._failed = False
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        # After the report: what that does is guarded by this same object, and may go well.
-        self._report(error)
-        self._failed = True
-        return True
-
-    def __bool__(self) -> bool:
-        return not self._failed
 
 
 class SessionDriver:
@@ -207,35 +178,36 @@ class SessionDriver:
         if len(self.relays) >= most + _UNASKED:
             raise CrowdedError(f"{most} channels are open, and that is the limit")
         self._numbers += 1
-        relay = Relay(self, self._numbers)
-        self.relays[relay.number] = relay
+        self.relays[self._numbers] = relay = Relay(self, self._numbers)
         return relay
 
-    def ask(self, relay: Relay, kind: str) -> Callable[[], None]:
-        """Put a channel's request to the gate; return what to do once the client was answered."""
-        effects = self.live.handle(ChannelAsked(self.at(), relay.number, kind))
-        answer: Callable[[], None] = relay.start
+    def ask(self, channel: LiveChannel, kind: str) -> str | None:
+        """Put a channel's request to the gate; return why it is refused, None when it is not.
+
+        What is granted has its recorder, unless that failed: then the session is ending.
+        """
+        refusal: str | None = None
         rest: list[fx.Effect] = []
-        for effect in effects:
+        for effect in self.live.handle(ChannelAsked(self.at(), channel.number, kind)):
             match effect:
                 case fx.OpenChannel():
-                    answer = self._opening(relay, kind)
+                    self._record(channel, CHANNELS[kind])
                 case fx.RefuseChannel(_, reason):
-                    answer = _refusing(relay, reason)
+                    refusal = reason
                 case fx.Audit(action, actor, detail):
                     self._around.refused(action, actor, detail, self.session.id)
                 case _:
                     rest.append(effect)
         self._perform(rest)
-        return answer
+        return refusal
 
-    def _opening(self, relay: Relay, kind: str) -> Callable[[], None]:
-        relay.kind = CHANNELS[kind]
-        request = relay.request
+    def _record(self, channel: LiveChannel, kind: ChannelKind) -> None:
+        channel.kind = kind
+        request = channel.request
         with self.recording() as recorded:
-            relay.recorder = self.recorder.open_channel(
-                relay.number,
-                relay.kind,
+            channel.recorder = recorder = self.recorder.open_channel(
+                channel.number,
+                kind,
                 at=self.at(),
                 size=request.size,
                 term=request.term,
@@ -244,25 +216,25 @@ class SessionDriver:
             # `eval "$LC_X"` runs what no command line shows.
             passed = request.passed_on(self.policy.environment)
             for name, value in passed.items():
-                relay.recorder.mark(self.at(), f"environment {name}={value}", "environment")
-        if not recorded or relay.recorder is None:
-            return lambda: None
-        if isinstance(relay.recorder, SftpRecorder):
-            relay.passage = SftpPassage(relay, relay.recorder)
-        self.journal.channel_opened(relay)
-        return relay.start
-
-    def channel_closed(self, relay: Relay) -> None:
-        """Take a channel off the session once both its halves are closed."""
-        if self.relays.pop(relay.number, None) is None:
+                recorder.mark(self.at(), f"environment {name}={value}", "environment")
+        if not recorded:
+            channel.recorder = None
             return
-        self._output_closed += relay.output_bytes
-        self._input_closed += relay.input_bytes
-        if relay.recorder is not None:
+        if isinstance(recorder, SftpRecorder):
+            channel.passage = SftpPassage(channel, recorder)
+        self.journal.channel_opened(channel)
+
+    def channel_closed(self, channel: LiveChannel) -> None:
+        """Take a channel off the session once both its halves are closed."""
+        if self.relays.pop(channel.number, None) is None:
+            return
+        self._output_closed += channel.output_bytes
+        self._input_closed += channel.input_bytes
+        if channel.recorder is not None:
             with self.recording():
-                relay.recorder.close(self.at())
-            self.journal.channel_closed(relay)
-        self.handle(ChannelClosed(self.at(), relay.number))
+                channel.recorder.close(self.at())
+            self.journal.channel_closed(channel)
+        self.handle(ChannelClosed(self.at(), channel.number))
 
     def operator_lost(self, error: Exception | None) -> None:
         """The operator's connection is closed."""
@@ -299,10 +271,10 @@ class SessionDriver:
 
     def totals(self) -> tuple[int, int]:
         """Return the bytes (from the target, to the target) of all channels so far."""
-        relays = self.relays.values()
+        channels = [relay.channel for relay in self.relays.values()]
         return (
-            self._output_closed + sum(relay.output_bytes for relay in relays),
-            self._input_closed + sum(relay.input_bytes for relay in relays),
+            self._output_closed + sum(channel.output_bytes for channel in channels),
+            self._input_closed + sum(channel.input_bytes for channel in channels),
         )
 
     def tick(self, at: float) -> None:
@@ -394,7 +366,3 @@ def _overtaken(effect: fx.Effect) -> fx.Effect | None:
             return replace(effect, outcome=Outcome.FAILED, detail="the session ended meanwhile")
         case _:
             return None
-
-
-def _refusing(relay: Relay, reason: str) -> Callable[[], None]:
-    return lambda: relay.refuse(reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -12,8 +12,7 @@ from asyncssh.channel import SSHChannel
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
-if TYPE_CHECKING:
-    from .relay import Relay
+from .channel_request import ChannelRequest
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
 
@@ -25,10 +24,86 @@ def give(channel: SSHChannel[bytes], data: bytes, datatype: int | None = None) -
         channel.write(data, datatype)
 
 
+class _Input(Protocol):
+    """Takes what the operator sends."""
+
+    def sent(self, data: bytes) -> None:
+        """Bytes from the client."""
+
+    def ended(self) -> None:
+        """The client will send no more."""
+
+
+class OperatorEnd(Protocol):
+    """What the client's half tells, and whom; a relay is one."""
+
+    @property
+    def request(self) -> ChannelRequest:
+        """What the client asked for so far."""
+
+    @property
+    def input(self) -> _Input:
+        """Takes what the operator sends."""
+
+    def operator_opened(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        """The client's channel is open; what it is for comes next."""
+
+    def ask(self, kind: str) -> Callable[[], None]:
+        """Put the client's request to the gate; return what to do once the client was answered."""
+
+    def operator_resized(self, size: Size) -> None:
+        """The client's window changed."""
+
+    def operator_signalled(self, signal: str) -> None:
+        """The client sent a signal."""
+
+    def operator_broke(self, milliseconds: int) -> bool:
+        """The client sent a break."""
+
+    def operator_full(self) -> None:
+        """The client reads too slowly."""
+
+    def operator_drained(self) -> None:
+        """The client reads again."""
+
+    def operator_closed(self) -> None:
+        """The client's channel is gone."""
+
+
+class _Output(Protocol):
+    """Takes what the target sends."""
+
+    def sent(self, data: bytes, datatype: int | None) -> None:
+        """Bytes from the target."""
+
+
+class TargetEnd(Protocol):
+    """What the target's half tells, and whom; a relay is one."""
+
+    @property
+    def output(self) -> _Output:
+        """Takes what the target sends."""
+
+    def target_opened(self, half: asyncssh.SSHClientChannel[bytes]) -> None:
+        """The target's half is open."""
+
+    def target_exited(self, status: int | None, signal: str | None) -> None:
+        """The program on the target is over."""
+
+    def target_full(self) -> None:
+        """The target reads too slowly."""
+
+    def target_drained(self) -> None:
+        """The target reads again."""
+
+    def target_closed(self, broken: bool) -> None:
+        """The target's half is closed, after its last byte; with its connection if `broken`."""
+
+
 class OperatorHalf(asyncssh.SSHServerSession[bytes]):
     """The client's channel."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: OperatorEnd) -> None:
         self._relay = relay
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -52,17 +127,17 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
 
     def _ask(self, kind: str, command: str | None) -> bool:
         self._relay.request.take_start(command, dict(self._channel.get_environment()))
-        self._start: Callable[[], None] = self._relay.driver.ask(self._relay, kind)
+        self._start = self._relay.ask(kind)
         return True
 
     def session_started(self) -> None:
         self._start()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._relay.operator_sent(data)
+        self._relay.input.sent(data)
 
     def eof_received(self) -> bool:
-        self._relay.operator_ended()
+        self._relay.input.ended()
         return True
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
@@ -87,7 +162,7 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
 class TargetHalf(asyncssh.SSHClientSession[bytes]):
     """The target's channel."""
 
-    def __init__(self, relay: Relay) -> None:
+    def __init__(self, relay: TargetEnd) -> None:
         self._relay = relay
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
@@ -97,7 +172,7 @@ class TargetHalf(asyncssh.SSHClientSession[bytes]):
         self._relay.target_opened(self._channel)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._relay.target_sent(data, datatype)
+        self._relay.output.sent(data, datatype)
 
     def eof_received(self) -> bool:
         # Held back: an EOF that overtakes the exit status gave clients 255 in 5 of 12 calls.

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 import asyncssh
 from asyncssh.connection import SSHConnection
 
 from psm_console.domain.events import Finished
 from psm_console.domain.live import BROKER
-from psm_console.domain.session import Step
+from psm_console.domain.session import Session, Step
+from psm_console.recording.writer import SessionRecorder
 
 from . import notices
-
-if TYPE_CHECKING:
-    from .driver import SessionDriver
+from .journal import Journal
+from .live_channel import LiveChannel
+from .relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -31,43 +33,79 @@ ENDED_STATUS = 254
 """What shell and exec clients get when the session was ended for them."""
 
 
+class EndingSession(Protocol):
+    """What is ended; the driver is one."""
+
+    @property
+    def session(self) -> Session:
+        """The session as it began."""
+
+    @property
+    def relays(self) -> Mapping[int, Relay]:
+        """Its open channels, by number."""
+
+    @property
+    def operator(self) -> asyncssh.SSHServerConnection:
+        """The operator leg."""
+
+    @property
+    def target(self) -> asyncssh.SSHClientConnection | None:
+        """The target leg, if it was opened."""
+
+    @property
+    def recorder(self) -> SessionRecorder:
+        """Its recording."""
+
+    @property
+    def journal(self) -> Journal:
+        """What the store learns of it."""
+
+    def at(self) -> float:
+        """Seconds since the session began."""
+
+    def channel_closed(self, channel: LiveChannel) -> None:
+        """Take a channel off the session."""
+
+
 class HangUp:
     """The end of one session. It never raises: what can not be done is a failed step."""
 
-    def __init__(self, driver: SessionDriver, reason: str, by: str) -> None:
-        self._driver = driver
+    def __init__(self, session: EndingSession, reason: str, by: str) -> None:
+        self._session = session
         self._reason = reason
         self._by = by
 
     async def run(self) -> Finished:
         """Close the legs, seal the recording, and return what came of it."""
-        driver = self._driver
+        session = self._session
         text = notices.ending(self._reason, self._by)
-        for relay in list(driver.relays.values()):
+        for relay in list(session.relays.values()):
             relay.hang_up(text, ENDED_STATUS)
         legs = await asyncio.gather(self._operator_leg(), self._target_leg())
-        for relay in list(driver.relays.values()):
-            driver.channel_closed(relay)
+        for relay in list(session.relays.values()):
+            session.channel_closed(relay.channel)
         seal, digest = await self._seal()
         credential = Step("credential", None, "a stored secret: not changed by the session's end")
-        return Finished(driver.at(), (*legs, seal, credential), digest)
+        return Finished(session.at(), (*legs, seal, credential), digest)
 
     async def _operator_leg(self) -> Step:
-        operator = self._driver.operator
-        said = [relay.closed.wait() for relay in self._driver.relays.values() if relay.operator]
+        operator = self._session.operator
+        said = [
+            relay.closed.wait() for relay in self._session.relays.values() if relay.channel.operator
+        ]
         if said:
             waits = [asyncio.ensure_future(wait) for wait in said]
             _, late = await asyncio.wait(waits, timeout=_POLITE_S)
             for wait in late:
                 wait.cancel()
-        elif self._driver.target is None:
+        elif self._session.target is None:
             # Let the answer "channel open failed", with its reason, come before the disconnect.
             await asyncio.wait([asyncio.ensure_future(operator.wait_closed())], timeout=_POLITE_S)
         operator.disconnect(asyncssh.DISC_BY_APPLICATION, self._reason[:200])
         return await self._closed("operator leg closed", operator)
 
     async def _target_leg(self) -> Step:
-        target = self._driver.target
+        target = self._session.target
         if target is None:
             return Step("target leg closed", self._ms(), "was not open")
         # The kill signals are written before this in the same stream, so they arrive first.
@@ -83,18 +121,18 @@ class HangUp:
         return Step(name, self._ms())
 
     async def _seal(self) -> tuple[Step, str | None]:
-        driver = self._driver
+        session = self._session
         why = f"{self._by}: {self._reason}" if self._by != BROKER else self._reason
         try:
-            seal = await asyncio.to_thread(driver.recorder.close, driver.at(), why)
+            seal = await asyncio.to_thread(session.recorder.close, session.at(), why)
         except Exception as error:
-            log.error("%s: the recording is not sealed: %s", driver.session.id, error)
+            log.error("%s: the recording is not sealed: %s", session.session.id, error)
             failed = f"{type(error).__name__}: {error}"
             return Step("recording sealed", None, failed, failed=True), None
-        driver.journal.sealed(driver.at(), seal)
+        session.journal.sealed(session.at(), seal)
         if seal.failure is not None:
             return Step("recording sealed", None, seal.failure, failed=True), seal.digest
         return Step("recording sealed", self._ms()), seal.digest
 
     def _ms(self) -> float:
-        return self._driver.at() * 1000
+        return self._session.at() * 1000

@@ -9,19 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from psm_console.domain import effects as fx
 from psm_console.domain.names import DirectiveId, SessionId
 from psm_console.domain.session import Channel, Directive, Receipt, Session, Step
 from psm_console.domain.text import visible
+from psm_console.recording.signing import Checkpoint
+from psm_console.recording.writer import Seal
 from psm_console.store import Store, StoreError, StoreThread
 
-if TYPE_CHECKING:
-    from psm_console.recording.signing import Checkpoint
-    from psm_console.recording.writer import Seal
-
-    from .relay import Relay
+from .live_channel import LiveChannel
 
 log = logging.getLogger(__name__)
 
@@ -107,26 +104,26 @@ class Journal:
             lambda store: store.directives.finish(effect.directive, effect.outcome, receipt)
         )
 
-    def channel_opened(self, relay: Relay) -> None:
+    def channel_opened(self, channel: LiveChannel) -> None:
         """Store a new channel."""
-        assert relay.kind is not None and relay.recorder is not None
-        command = relay.request.command
-        channel = Channel(
+        assert channel.kind is not None and channel.recorder is not None
+        command = channel.request.command
+        row = Channel(
             session=self._session.id,
-            number=relay.number,
-            kind=relay.kind,
-            pty=relay.pty,
+            number=channel.number,
+            kind=channel.kind,
+            pty=channel.pty,
             command=None if command is None else visible(command, 4096),
-            file=relay.recorder.file,
+            file=channel.recorder.file,
             opened_at=self._clock(),
         )
-        self._writes.append(lambda store: _add_channel(store, channel))
+        self._writes.append(lambda store: _add_channel(store, row))
 
-    def channel_closed(self, relay: Relay) -> None:
+    def channel_closed(self, channel: LiveChannel) -> None:
         """Store what became of a channel."""
-        assert relay.recorder is not None
-        ledger, now = relay.recorder.ledger, self._clock()
-        session, number, said = self._session.id, relay.number, relay.exit_text
+        assert channel.recorder is not None
+        ledger, now = channel.recorder.ledger, self._clock()
+        session, number, said = self._session.id, channel.number, channel.exit_text
         self._writes.append(
             lambda store: store.sessions.close_channel(
                 session, number, closed_at=now, exit=said, ledger=ledger

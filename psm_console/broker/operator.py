@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import asyncssh
 
-from .driver import CrowdedError
-from .halves import OperatorHalf
-from .login import FORM, LoginDesk
-from .target import TargetRefusedError
+from psm_console.domain.names import AccountRef
 
-if TYPE_CHECKING:
-    from .driver import SessionDriver
-    from .worker import Worker
+from .authentication import Proof
+from .doorway import Doorway
+from .driver import CrowdedError, SessionDriver
+from .halves import OperatorHalf
+from .login import FORM, LoginDesk, LoginGround
+from .target import TargetRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,29 @@ class RefusedError(Exception):
     """A session can not start; the text is a sentence for the operator."""
 
 
+class LegGround(LoginGround, Protocol):
+    """What an operator leg needs of the worker it runs in."""
+
+    @property
+    def doorway(self) -> Doorway:
+        """Counts who is logging in."""
+
+    def arrived(self, leg: OperatorLeg) -> None:
+        """Count a client's connection."""
+
+    def left(self, leg: OperatorLeg) -> None:
+        """Count a client's connection no more."""
+
+    async def start_session(
+        self, leg: OperatorLeg, proof: Proof, account: AccountRef
+    ) -> SessionDriver:
+        """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
+
+
 class OperatorLeg(asyncssh.SSHServer):
     """asyncssh's callbacks of one operator's connection."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: LegGround) -> None:
         self._worker = worker
         self._session: asyncio.Task[SessionDriver] | None = None
         self._driver: SessionDriver | None = None
@@ -41,6 +60,7 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
+        self._worker.arrived(self)
         self.login = LoginDesk(conn, self._worker)
         if not self._worker.doorway.enter(self, self.login.peer, conn.abort):
             self._worker.refusals.stranger(
@@ -145,6 +165,7 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._worker.left(self)
         self._worker.doorway.leave(self)
         self.login.left()
         if self._driver is not None:

@@ -6,18 +6,14 @@ What a packet does to a file is recorded before the packet is given back to be p
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from psm_console.domain.events import ChannelFaulted
 from psm_console.domain.sftp import Answer, Conversation, Fault, Forward, Side
+from psm_console.recording.sftp_recorder import SftpRecorder
 
 from .halves import give
+from .live_channel import LiveChannel
 from .passage import Passage
-
-if TYPE_CHECKING:
-    from psm_console.recording.sftp_recorder import SftpRecorder
-
-    from .relay import Relay
 
 
 class SftpPassage(Passage):
@@ -25,10 +21,10 @@ class SftpPassage(Passage):
 
     answers = True
 
-    def __init__(self, relay: Relay, recorder: SftpRecorder) -> None:
-        self._relay = relay
+    def __init__(self, channel: LiveChannel, recorder: SftpRecorder) -> None:
+        self._channel = channel
         self._recorder = recorder
-        self._conversation = Conversation(relay.driver.policy.sftp)
+        self._conversation = Conversation(channel.session.policy.sftp)
         recorder.unfinished = self._conversation.finish
 
     def asked(self, data: bytes) -> bytes:
@@ -40,20 +36,20 @@ class SftpPassage(Passage):
         return self._take(Side.TARGET, data)
 
     def _take(self, side: Side, data: bytes) -> bytes:
-        driver = self._relay.driver
-        at = driver.at()
+        session = self._channel.session
+        at = session.at()
         passed: list[bytes] = []
         for event in self._conversation.feed(side, data):
             match event:
                 case Forward():
                     passed.append(event.data)
                 case Answer():
-                    if self._relay.operator is not None:
-                        give(self._relay.operator, event.data)
+                    if self._channel.operator is not None:
+                        give(self._channel.operator, event.data)
                 case Fault():
                     self._fault(at, event.sentence)
                 case _:
-                    with driver.recording() as recorded:
+                    with session.recording() as recorded:
                         self._recorder.operation(at, event)
                     if not recorded:
                         return b""
@@ -61,8 +57,8 @@ class SftpPassage(Passage):
 
     def _fault(self, at: float, sentence: str) -> None:
         """Have the channel ended, once the callback that brought the bytes has returned."""
-        driver = self._relay.driver
-        with driver.recording():
+        session = self._channel.session
+        with session.recording():
             self._recorder.mark(at, sentence, "fault")
-        faulted = ChannelFaulted(at, self._relay.number, sentence)
-        asyncio.get_running_loop().call_soon(driver.handle, faulted)
+        faulted = ChannelFaulted(at, self._channel.number, sentence)
+        asyncio.get_running_loop().call_soon(session.handle, faulted)

@@ -39,7 +39,7 @@ async def test_a_client_that_reads_nothing_under_a_huge_window_costs_bounded_mem
         driver = stand.broker.running.worker.sessions[session.id]
         wire = driver.operator._transport
         assert wire is not None
-        held = lambda: driver.relays[1]._target_valve._reasons  # noqa: E731
+        held = lambda: driver.relays[1].output.valve._reasons  # noqa: E731
         await eventually(lambda: stand.broker.ask(held), what="back-pressure", within_s=20)
         await asyncio.sleep(0)
         waiting = stand.broker.ask(wire.get_write_buffer_size)
@@ -63,7 +63,7 @@ async def test_what_goes_wrong_inside_a_callback_is_in_the_log(
     def odd(*arguments: object) -> None:
         raise LookupError("an odd mistake")
 
-    driver.relays[1].operator_sent = odd  # type: ignore
+    driver.relays[1].input.sent = odd  # type: ignore
     assert process.stdin
     process.stdin.write(b"x")
     process.stdin.flush()

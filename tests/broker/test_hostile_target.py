@@ -167,8 +167,8 @@ async def test_single_bytes_withheld_cost_memory_for_bytes_not_for_packets(stand
         await asyncio.to_thread(stand.order, session, Verb.PAUSE)
         go.set()
         driver = stand.broker.running.worker.sessions[session.id]
-        await eventually(lambda: driver.relays[1].withheld.size == 2000)
-        assert len(driver.relays[1].withheld) < 10
+        await eventually(lambda: driver.relays[1].output.withheld.size == 2000)
+        assert len(driver.relays[1].output.withheld) < 10
         answer = await asyncio.to_thread(stand.order, session, Verb.RESUME)
         assert answer.outcome is Outcome.DONE
         out = await asyncio.to_thread(process.communicate)
@@ -201,7 +201,7 @@ async def test_a_client_that_leaves_a_target_that_reads_nothing_frees_its_channe
             session = await asyncio.to_thread(stand.session)
             driver = stand.broker.running.worker.sessions[session.id]
             process.stdin.write(b"x" * (4 << 20))
-            channel = driver.relays[1].target
+            channel = driver.relays[1].channel.target
             await eventually(lambda: channel is not None and channel._send_buf_len > 0)
             process.channel.abort()
             await eventually(lambda: not driver.relays, what="the channel to be taken off")

@@ -125,7 +125,7 @@ def test_what_is_typed_while_paused_reaches_the_target_neither_then_nor_later(st
 def discarded(stand: Stand) -> int:
     def count() -> int:
         return sum(
-            relay.discarded
+            relay.input.discarded
             for driver in stand.broker.running.worker.sessions.values()
             for relay in driver.relays.values()
         )
@@ -146,7 +146,7 @@ def test_input_that_a_busy_target_has_not_taken_is_taken_back_by_a_pause(stand: 
         relay = driver.relays[1]
 
         def stuck() -> bool:
-            return relay.target is not None and relay.target._send_buf_len > 0
+            return relay.channel.target is not None and relay.channel.target._send_buf_len > 0
 
         eventually_sync(lambda: stand.broker.ask(stuck), what="a full window", within_s=20)
         assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
@@ -187,7 +187,7 @@ def test_output_of_a_pause_arrives_whole_and_in_order_after_resume(stand: Stand)
 def held_back(stand: Stand) -> int:
     def count() -> int:
         sizes = [
-            relay.withheld.size
+            relay.output.withheld.size
             for driver in stand.broker.running.worker.sessions.values()
             for relay in driver.relays.values()
         ]
@@ -352,10 +352,10 @@ def arrived(stand: Stand) -> int:
 
     def count() -> int:
         ledgers = [
-            relay.recorder.ledger
+            relay.channel.recorder.ledger
             for driver in stand.broker.running.worker.sessions.values()
             for relay in driver.relays.values()
-            if relay.recorder is not None
+            if relay.channel.recorder is not None
         ]
         return sum(ledger.input_bytes + ledger.discarded_bytes for ledger in ledgers)
 

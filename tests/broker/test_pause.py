@@ -31,7 +31,7 @@ def of_relay(stand: Stand, question: Callable[[Relay], T]) -> T:
 
 
 def unsent(relay: Relay) -> int:
-    return relay.target._send_buf_len if relay.target is not None else 0
+    return relay.channel.target._send_buf_len if relay.channel.target is not None else 0
 
 
 def type_all(tty: PtyProcess, data: bytes) -> None:
@@ -52,19 +52,19 @@ def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_
             typing.start()
             eventually_sync(lambda: of_relay(stand, unsent) > 0, what="a full window")
             assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
-            given = of_relay(stand, lambda relay: relay.input_bytes)
+            given = of_relay(stand, lambda relay: relay.channel.input_bytes)
             # All of the typing is read and thrown away: nothing is left waiting for the resume.
             typing.join(60)
             assert not typing.is_alive()
             eventually_sync(
-                lambda: of_relay(stand, lambda relay: relay.discarded) >= (6 << 20) - given,
+                lambda: of_relay(stand, lambda relay: relay.input.discarded) >= (6 << 20) - given,
                 what="everything typed to be read",
                 within_s=60,
             )
         assert stand.order(session, Verb.RESUME, "kim").outcome is Outcome.DONE
         tty.type(b"k")
-        eventually_sync(lambda: of_relay(stand, lambda r: r.input_bytes) > given)
-        assert of_relay(stand, lambda relay: relay.input_bytes) == given + 1
+        eventually_sync(lambda: of_relay(stand, lambda r: r.channel.input_bytes) > given)
+        assert of_relay(stand, lambda relay: relay.channel.input_bytes) == given + 1
         assert stand.order(session, Verb.TERMINATE).outcome is Outcome.DONE
 
 
@@ -80,7 +80,9 @@ def test_a_pipe_gives_the_target_nothing_more_once_the_pause_is_answered(stand: 
         feeding = threading.Thread(target=feed, args=(process, b"z" * size))
         feeding.start()
         eventually_sync(
-            lambda: of_relay(stand, lambda r: r.target and r.target._send_state == "eof_pending"),
+            lambda: of_relay(
+                stand, lambda r: r.channel.target and r.channel.target._send_state == "eof_pending"
+            ),
             what="an end that waits behind a full window",
         )
         assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE

@@ -87,7 +87,7 @@ def test_a_byte_whose_record_failed_is_not_passed_whatever_else_succeeds(
 
         def spoil() -> None:
             relay = driver.relays[1]
-            relay._early.append(b"x")  # makes the end call `discarded`, which succeeds here
+            relay.input._early.append(b"x")  # makes the end call `discarded`, which succeeds here
 
             class Broken:
                 output = staticmethod(failing)
@@ -95,8 +95,8 @@ def test_a_byte_whose_record_failed_is_not_passed_whatever_else_succeeds(
                 def __getattr__(self, name: str) -> object:
                     return lambda *arguments, **named: None
 
-            relay.recorder = Broken()  # type: ignore[assignment]
-            relay.target_sent(b"UNRECORDED", None)
+            relay.channel.recorder = Broken()  # type: ignore[assignment]
+            relay.output.sent(b"UNRECORDED", None)
 
         stand.broker.ask(spoil)
         tty.wait_exit(8)

@@ -359,7 +359,7 @@ def test_a_client_whose_wire_is_full_is_not_read_either(stand: Stand) -> None:
         for full in fulls:
             driver.full_wires = full
             relay.heed_wires()
-            found.append("wire" in relay._operator_valve._reasons)
+            found.append("wire" in relay.input.valve._reasons)
         return found[0], found[1]
 
     assert stand.broker.ask(held) == (True, False)
@@ -387,7 +387,8 @@ def _unread(stand: Stand) -> int:
         found = 0
         for driver in stand.broker.running.worker.sessions.values():
             for relay in driver.relays.values():
-                found += relay.operator._send_buf_len if relay.operator is not None else 0
+                operator = relay.channel.operator
+                found += operator._send_buf_len if operator is not None else 0
         return found
 
     return stand.broker.ask(ask)
@@ -421,4 +422,5 @@ def test_an_operation_that_can_not_be_recorded_is_not_done(
 
 def test_a_terminal_that_is_asked_for_beside_sftp_is_not_given(stand: Stand) -> None:
     assert _first_answer(stand, "-tt", "-s")[4:9] == b"\x02\0\0\0\x03"
-    assert stand.session().channels[0].pty is False
+    (channel,) = eventually_sync(lambda: stand.session().channels, what="the channel's row")
+    assert channel.pty is False

@@ -81,7 +81,7 @@ async def test_a_terminal_asked_for_after_the_start_changes_nothing(stand: Stand
         assert not made
         assert answer.outcome is Outcome.DONE
         driver = stand.broker.running.worker.sessions[session.id]
-        assert not driver.relays[1].pty
+        assert not driver.relays[1].channel.pty
         process.stdin.write(b"held")
         await asyncio.to_thread(stand.order, session, Verb.RESUME)
         assert await process.stdout.readexactly(4) == b"held"
@@ -112,7 +112,10 @@ async def test_variables_without_end_are_not_collected(stand: Stand) -> None:
         assert await process.stdout.read(1) == b"x"
         session = await asyncio.to_thread(stand.session)
         relay = stand.broker.running.worker.sessions[session.id].relays[1]
-        assert relay.operator is not None and len(relay.operator.get_environment_bytes()) <= 256
+        assert (
+            relay.channel.operator is not None
+            and len(relay.channel.operator.get_environment_bytes()) <= 256
+        )
 
 
 async def test_an_agent_and_x11_are_refused_and_audited(stand: Stand) -> None:
