@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from psm_console.domain.effects import NoticeKind
 from psm_console.domain.live import Gate
+from psm_console.domain.session import Size
 
 from . import notices
 from .announcer import Announcer
@@ -63,12 +64,24 @@ class OutputSide:
 
     def announce(self, kind: NoticeKind, by: str, text: str, discarded: int) -> None:
         """Tell the operator, at the next safe point of the output."""
-        size = self._channel.request.size
+        size, term = self._channel.request.size, self._channel.request.term
         said = notices.sentence(kind, by, text, pty=size is not None, discarded=discarded)
         if size is not None:
-            self._announcer.say(said, size.columns, stays=kind is NoticeKind.PAUSE)
+            stays, lifts = kind is NoticeKind.PAUSE, kind is NoticeKind.RESUME
+            self._announcer.say(said, size, stays=stays, lifts=lifts, term=term)
         else:
             self.write(notices.plain(said), STDERR)
+
+    def say_last(self, text: str) -> None:
+        """Tell the operator how it ended, below whatever is on the screen."""
+        if self._channel.pty:
+            self.write(self._announcer.last(text, self._channel.request.term))
+        else:
+            self.write(notices.plain(text), STDERR)
+
+    def resized(self, size: Size) -> None:
+        """The operator's window has another size."""
+        self._announcer.resized(size)
 
     def write(self, data: bytes, datatype: int | None = None) -> None:
         """Give the operator what is recorded, or is the broker's own."""

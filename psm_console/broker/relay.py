@@ -102,6 +102,7 @@ class Relay:
         program = self._program
         if recorded and program is not None:
             program.change_terminal_size(size.columns, size.rows)
+        self.output.resized(size)
 
     def operator_signalled(self, signal: str) -> None:
         """The client sent a signal; while paused it is discarded like what is typed."""
@@ -275,8 +276,7 @@ class Relay:
             client.abort()
             return
         if text is not None:
-            pty = self.channel.pty
-            self.output.write(notices.final(text, pty=pty), None if pty else STDERR)
+            self.output.say_last(text)
         client.exit(status)
 
     # The end

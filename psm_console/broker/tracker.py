@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-_MODES = re.compile(rb"\x1b\[\?([0-9;]{1,64})([hl])|\x1bc|\x1b\[!p")
-_STRING = re.compile(rb"\x1b[P\]X^_]")
-_STRING_END = re.compile(rb"\x07|\x1b\\|[\x18\x1a]")
+from psm_console.domain.session import Size
+from psm_console.terminal import Screen
+
+_TOKEN = re.compile(rb"\x1b(?:\[\?([0-9;]{1,64})([hl])|\[!p|([]PX^_c\\]))")
+"""What switches a mode, and what opens or ends a string."""
+_STRING_END = {
+    b"]": re.compile(rb"[\x07\x18\x1a\x1b]"),
+    b"P": re.compile(rb"[\x18\x1a]"),
+}
+_OTHER_END = re.compile(rb"[\x18\x1a\x1b]")
 _SEQUENCE = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])", re.DOTALL)
+_STRING = re.compile(rb"\x1b[P\]X^_]")
+_PAINTS = re.compile(rb"\x1b\[0*(?:[2-9]|1[0-9])[0-9]*(?:;[0-9]*)?[Hfd]")
 _ALTERNATE = frozenset({b"47", b"1047", b"1049"})
 _TAIL = 4096
 _CARRY = 72
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the cursor stands in the line that it is in, which may run over several rows."""
+
+    above: int = 0
+    """Rows of the line above the cursor."""
+    below: int = 0
+    """Rows under the cursor that hold something: of the line, or of a menu under it."""
+    again: bytes = b""
+    """The last character, when the next one wraps: written again, it wraps again."""
+
+
 class TerminalTracker:
     """Says whether text may be put between two bytes of a PTY's output, and how.
 
-    Full-screen is the alternate screen, application cursor keys or a hidden cursor: `top` uses no
-    alternate screen.
+    It is fed every chunk, so it keeps a few modes and the last 4 KiB; all that needs more thought
+    is found out when there is something to say.
     """
 
     def __init__(self) -> None:
@@ -25,19 +47,37 @@ class TerminalTracker:
         self._alternate = False
         self._application_cursor = False
         self._cursor_hidden = False
+        self._string: bytes | None = None
+        """What opened the string that the stream is in: `]` for OSC, `P` for DCS…"""
 
     def observe(self, data: bytes) -> None:
         """Take the bytes that were sent to the terminal."""
         before = self._tail[-_CARRY:]
         self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
         if b"\x1b" in data or b"\x1b" in before:
-            # A mode switch may straddle two chunks. Reading one twice is harmless: the last wins.
-            for match in _MODES.finditer(before + data):
+            # A token may straddle two chunks. Reading one twice is harmless: the last wins.
+            self._scan(before + data)
+        elif self._string is not None and _ends(self._string, data, 0):
+            self._string = None
+
+    def _scan(self, data: bytes) -> None:
+        string, at = self._string, 0
+        for match in _TOKEN.finditer(data):
+            at = match.end()
+            opener = match[3]
+            if opener is None or opener == b"c":
                 self._switch(match)
+                # To some terminals a DCS ends only with its ST; to the others this ended it.
+                string = string if string == b"P" else None
+            else:
+                string = None if opener == b"\\" else opener
+        if string is not None and _ends(string, data, at):
+            string = None
+        self._string = string
 
     def _switch(self, match: re.Match[bytes]) -> None:
         if match[1] is None:
-            self._alternate = self._alternate and match[0] != b"\x1bc"
+            self._alternate = self._alternate and match[3] is None
             self._application_cursor = self._cursor_hidden = False
             return
         on = match[2] == b"h"
@@ -50,9 +90,30 @@ class TerminalTracker:
                 self._cursor_hidden = not on
 
     @property
+    def alternate(self) -> bool:
+        """Whether the alternate screen is shown."""
+        return self._alternate
+
+    @property
     def full_screen(self) -> bool:
-        """Whether a program owns the whole screen and would not scroll for us."""
+        """Whether a program owns the whole screen and would not scroll for us.
+
+        `top` uses no alternate screen, so the cursor keys' mode and a hidden cursor count too. One
+        of them alone does not: a shell's line editor asks for application keys, a progress bar
+        hides the cursor. Then it matters whether rows are painted by their number.
+        """
+        if self._alternate or (self._application_cursor and self._cursor_hidden):
+            return True
+        return self.special and _PAINTS.search(self._tail, self._quiet_until()) is not None
+
+    @property
+    def special(self) -> bool:
+        """Whether a program asked for more than a plain screen: it may repaint what we move."""
         return self._alternate or self._application_cursor or self._cursor_hidden
+
+    def _quiet_until(self) -> int:
+        """Where in the tail a program last gave its modes back; what follows is another's."""
+        return max(self._tail.rfind(b"\x1b[?1l"), self._tail.rfind(b"\x1b[?25h"), 0)
 
     @property
     def at_line_start(self) -> bool:
@@ -62,13 +123,33 @@ class TerminalTracker:
     @property
     def between_sequences(self) -> bool:
         """Whether the stream is outside of an escape sequence and of a UTF-8 character."""
-        return not (self._in_string() or self._in_sequence() or self._in_character())
+        return self._string is None and not self._in_sequence() and not self._character()
 
-    def _in_string(self) -> bool:
-        start = None
-        for start in _STRING.finditer(self._tail):  # noqa: B007 - the last one counts
-            pass
-        return start is not None and _STRING_END.search(self._tail, start.end()) is None
+    @property
+    def unfinished(self) -> bytes:
+        """What the stream is in the middle of, to be written again behind what cut it short.
+
+        Of a string that began too long ago it is the head of one that every terminal ignores: its
+        rest would be drawn as text otherwise.
+        """
+        if self._string is not None:
+            start = self._tail.rfind(b"\x1b" + self._string)
+            return self._tail[start:] if start >= 0 else _neutral(self._string)
+        if self._in_sequence():
+            return self._tail[self._tail.rfind(b"\x1b") :]
+        return self._tail[-back:] if (back := self._character()) else b""
+
+    def place(self, size: Size) -> Place:
+        """Return where the cursor stands in its line, as the last 4 KiB draw it."""
+        screen = Screen(size.columns, size.rows, history=0)
+        screen.feed(self._tail)
+        y, above, below = screen.cursor.y, 0, 0
+        while above < y and screen.runs_on(y - above - 1):
+            above += 1
+        for row in range(y + 1, screen.lines):
+            if screen.row_text(row) or screen.runs_on(row - 1):
+                below = row - y
+        return Place(above, below, _last_character(screen))
 
     def _in_sequence(self) -> bool:
         last = self._tail.rfind(b"\x1b")
@@ -79,14 +160,33 @@ class TerminalTracker:
             return False
         return _SEQUENCE.match(tail) is None and _STRING.match(tail) is None
 
-    def _in_character(self) -> bool:
+    def _character(self) -> int:
+        """Return how many bytes of an unfinished UTF-8 character came last."""
         for back in range(1, min(3, len(self._tail)) + 1):
             byte = self._tail[-back]
             if byte < 0x80:
-                return False
+                return 0
             if byte > 0xF4:
-                return False
+                return 0
             if byte >= 0xC0:
                 length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-                return back < length
-        return False
+                return back if back < length else 0
+        return 0
+
+
+def _ends(opener: bytes, data: bytes, at: int) -> bool:
+    return _STRING_END.get(opener, _OTHER_END).search(data, at) is not None
+
+
+def _neutral(opener: bytes) -> bytes:
+    # BEL ends only an OSC: its rest must be read as one.
+    return b"\x1b]9999;" if opener == b"]" else b"\x1b_"
+
+
+def _last_character(screen: Screen) -> bytes:
+    if screen.cursor.x < screen.columns:
+        return b""
+    last = screen.buffer[screen.cursor.y][screen.columns - 1].data
+    if last:
+        return last.encode()
+    return b"\b" + screen.buffer[screen.cursor.y][screen.columns - 2].data.encode()

@@ -27,6 +27,10 @@ class Views(Interpreter):
         """The text of a line with all that is attached to its cells, without trailing blanks."""
         return self._rows[y].plain_text()
 
+    def runs_on(self, y: int) -> bool:
+        """Whether the line's text goes on in the row below because it was too long."""
+        return self._rows[y].wrapped
+
     def screen_text(self, *, join_wrapped: bool = False) -> str:
         """All lines without trailing blanks, a newline between two and none behind the last text.
 

@@ -7,6 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from psm_console.broker.tracker import TerminalTracker
+from psm_console.terminal import Screen
+
+_CUTS = [b"\x1b]0;", b"\x1bP", b"\x1b_", b"\x1b\\", b"\x07", b"\x18", b"\x1b[1m", b"\x1b[?1h",
+         b"\x1bc", b"text", b"x" * 100]  # fmt: skip
 
 
 def after(*chunks: bytes) -> TerminalTracker:
@@ -39,12 +43,53 @@ def test_after_a_whole_one_is_a_place(finished: bytes) -> None:
     assert after(b"text", finished).between_sequences
 
 
+@pytest.mark.parametrize("kind", [b"]52;c;", b"P1$r", b"_G", b"^", b"X"])
+def test_a_string_that_began_long_ago_is_no_place_until_it_ends(kind: bytes) -> None:
+    """A picture or a clipboard may take megabytes: text put into it would end it."""
+    chunks = [b"A" * 1000] * 9
+    assert not after(b"\x1b" + kind, *chunks).between_sequences
+    assert not after(b"\x1b" + kind + b"".join(chunks)).between_sequences
+    for end in (b"\x1b\\", b"\x18"):
+        assert after(b"\x1b" + kind, *chunks, end, b"$ ").between_sequences
+    assert after(b"\x1b" + kind, *chunks, b"\x1b", b"\\").between_sequences
+
+
+def test_a_bell_ends_only_an_osc() -> None:
+    assert after(b"\x1b]0;" + b"t" * 9000, b"\x07").between_sequences
+    assert not after(b"\x1bP" + b"t" * 9000, b"\x07").between_sequences
+
+
+@pytest.mark.parametrize(
+    "unfinished", [b"\x1b[38;5", b"\x1b]0;ti", b"\x1bP1$r", b"\xf0\x9f", b"\x1b"]
+)
+def test_what_was_cut_short_is_known_to_be_written_again(unfinished: bytes) -> None:
+    assert after(b"text\x1b[1mtext", unfinished).unfinished == unfinished
+
+
+def test_the_rest_of_a_long_string_is_not_drawn_as_text_after_a_notice() -> None:
+    for start, end in ((b"\x1b]52;c;", b"\x07"), (b"\x1bPq", b"\x1b\\")):
+        cut = [start, b"A" * 9000]
+        screen = Screen(40, 5)
+        for data in (*cut, b"\x18notice ", after(*cut).unfinished, b"B" * 50, end, b"text"):
+            screen.feed(data)
+
+        assert screen.screen_text() == "notice text"
+
+
 def test_full_screen_is_known_without_the_alternate_screen() -> None:
+    top = b"\x1b[?1h\x1b=\x1b[?25l\x1b[H\x1b[2J"
     assert after(b"\x1b[?1049h").full_screen
-    assert after(b"\x1b[?1h\x1b=").full_screen
-    assert after(b"\x1b[?25l").full_screen
+    assert after(top).full_screen
+    assert after(b"\x1b[?1h\x1b=\x1b[2J\x1b[24;1H").full_screen  # an editor on a vt100
+    assert after(b"\x1b[?25l", b"\x1b[12d").full_screen
     assert not after(b"\x1b[?1049h", b"\x1b[?1049l").full_screen
     assert not after(b"\x1b[?2004h").full_screen
+
+
+def test_a_line_editor_and_a_progress_bar_are_not_full_screen() -> None:
+    assert not after(b"\x1b[?1h\x1b=% ls").full_screen  # zsh
+    assert not after(b"\x1b[?25l\r 50 %").full_screen
+    assert not after(b"\x1b[?1h\x1b[24;1H:q\x1b[?1l", b"\x1b[?1h% ls").full_screen
 
 
 @given(st.lists(st.binary(max_size=40), max_size=8))
@@ -55,3 +100,14 @@ def test_the_modes_do_not_hang_on_how_the_stream_was_cut(chunks: list[bytes]) ->
     single = after(*(stream[i : i + 1] for i in range(len(stream))))
 
     assert whole.full_screen and single.full_screen
+
+
+@given(st.lists(st.sampled_from(_CUTS), max_size=12), st.data())
+def test_being_inside_a_string_does_not_hang_on_how_the_stream_was_cut(
+    pieces: list[bytes], data: st.DataObject
+) -> None:
+    stream = b"".join(pieces)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(stream)), max_size=6)))
+    chunks = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+
+    assert after(*chunks).between_sequences == after(stream).between_sequences
