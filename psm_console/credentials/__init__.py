@@ -1,5 +1,6 @@
 """Keys, and the secrets behind accounts; a secret is in no repr, log, argv or error text."""
 
+from .certificate import CERTIFICATES, parse_certificate
 from .errors import CredentialError
 from .keys import (
     NAMESPACE,
@@ -20,8 +21,10 @@ from .opening import (
 )
 from .public_key import PublicKey, fingerprint, parse_public_key
 from .secret import Secret
+from .totp import check_totp, matching_step
 
 __all__ = [
+    "CERTIFICATES",
     "NAMESPACE",
     "PRINCIPAL",
     "Credential",
@@ -31,12 +34,15 @@ __all__ = [
     "PublicKey",
     "Secret",
     "check_credential",
+    "check_totp",
     "ensure_key",
     "ensure_signers",
     "fingerprint",
     "load_key",
     "make_key",
+    "matching_step",
     "open_credential",
+    "parse_certificate",
     "parse_public_key",
     "public_line",
     "signers_line",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 
@@ -20,6 +21,30 @@ _CURVES = {
     "ecdsa-sha2-nistp384": (b"nistp384", 97),
     "ecdsa-sha2-nistp521": (b"nistp521", 133),
 }
+
+
+_OPTION = re.compile(
+    r"(?:cert-authority|restrict|(?:no-)?(?:pty|user-rc|agent-forwarding|port-forwarding|"
+    r"X11-forwarding|touch-required)|verify-required|expiry-time|from|command|environment|"
+    r"principals|permitopen|permitlisten|tunnel|zos-key-ring-label)(?=$|[=,])",
+    re.IGNORECASE,
+)
+_NO_OPTIONS = (
+    "the option {} before a key would not be obeyed here, so the line is refused; "
+    "give the key alone"
+)
+_OPTIONS_INSTEAD = {
+    "cert-authority": "{} is said by where the key stands: cert_authority of a group; "
+    "give the key alone",
+    "verify-required": "the option {} is not taken before a key; "
+    "write verify_required = true for the identity",
+    "no-touch-required": "the option {} is not taken before a key; "
+    "see touch_required in config.toml",
+    "expiry-time": "the option {} is not taken before a key; give the grant an expires_at, "
+    "or sign certificates that end",
+    "from": "the option {} is not taken before a key; sign certificates with source-address",
+}
+"""Options of authorized_keys (sshd(8)): none is ever read and ignored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +95,31 @@ def parse_public_key(line: str) -> PublicKey:
         raise CredentialError(
             f"the {kind} key is not base64; was the line cut or wrapped?"
         ) from None
-    _check(kind, _fields(kind, blob))
+    check_blob(kind, blob)
     return PublicKey(kind, blob, parts[2].strip() if len(parts) > 2 else "")
+
+
+def check_blob(kind: str, blob: bytes) -> None:
+    """Raise CredentialError unless `blob` is a whole and strong enough key of the type `kind`."""
+    if kind not in _PARTS:
+        raise CredentialError(_not_taken(kind))
+    _check(kind, _fields(kind, blob))
+
+
+def parts_of(kind: str) -> int | None:
+    """Return how many strings follow the type in a blob of `kind`; None: such keys are refused."""
+    return _PARTS.get(kind)
 
 
 def _not_taken(kind: str) -> str:
     shown = visible(kind, 60)
+    if option := _OPTION.match(kind):
+        return _OPTIONS_INSTEAD.get(option[0].lower(), _NO_OPTIONS).format(visible(option[0], 40))
     if "-cert-v01@" in kind:
         return f"{shown} is a certificate; give the public key itself"
     if kind in ("ssh-dss", "ssh-dsa"):
         return "DSA keys are too weak; use ssh-ed25519"
-    return (
-        f"{shown} is not a type of key that is taken ({', '.join(_PARTS)}); "
-        "options before it are not supported"
-    )
+    return f"{shown} is not a type of key that is taken ({', '.join(_PARTS)})"
 
 
 def _fields(kind: str, blob: bytes) -> list[bytes]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .second_step import Step
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -21,6 +23,8 @@ class Limits:
     """Output kept per channel while paused, before the target is no longer read."""
     channels: int = 10
     """Channels open at once on one connection."""
+    connections: int = 20
+    """Authenticated connections of one identity at once."""
 
 
 class InputRecording(StrEnum):
@@ -58,12 +62,41 @@ class SftpPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsolePolicy:
+    """Consoles and commands over ssh, for identities that log in without an account."""
+
+    visits: int = 32
+    """Open at once; each is a process of about 50 MB."""
+    visits_per_identity: int = 8
+    idle_s: float = 12 * 3600.0
+    """Without a key press; 0 switches it off."""
+    require_confinement: bool = False
+    """Refuse them where the kernel can not keep them from the broker's files (Landlock)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPolicy:
+    """What is asked of who logs in, beside the key."""
+
+    second_step: tuple[Step, ...] = ()
+    """Asked after the key, unless the identity or its groups say otherwise."""
+    ticket_pattern: str = "[A-Za-z][A-Za-z0-9]{0,15}-[0-9]{1,10}"
+    """A simple regular expression that a whole ticket has to match."""
+    verify_required: bool = False
+    """Whether only security keys that verified their user let in, unless the identity says."""
+    touch_required: bool = True
+    """Whether a security key must have been touched for the login."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Everything a broker applies to the sessions that it starts."""
 
     limits: Limits = field(default_factory=Limits)
     recording: RecordingPolicy = field(default_factory=RecordingPolicy)
     sftp: SftpPolicy = field(default_factory=SftpPolicy)
+    login: LoginPolicy = field(default_factory=LoginPolicy)
+    console: ConsolePolicy = field(default_factory=ConsolePolicy)
     environment: tuple[str, ...] = ("LANG", "LC_*", "TERM", "COLORTERM")
     """Names of variables a client may pass on; `*` at the end matches the rest."""
     notice: str = "This session is recorded and may be watched."

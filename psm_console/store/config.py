@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 
 from psm_console.domain.policy import Policy
+from psm_console.domain.second_step import pattern_fault
 from psm_console.domain.text import HIDDEN
 
 from .documents import decode, read_toml
@@ -30,10 +31,14 @@ RANGES: dict[str, tuple[float, float]] = {
     "limits.warn_s": (0, YEAR_S),
     "limits.withheld_bytes": (1 << 12, 64 << 20),
     "limits.channels": (1, 100),
+    "limits.connections": (1, 10_000),
     "recording.quota_bytes": (0, 1 << 50),
     # What a crash may leave unsigned is promised to be 10 s or 1 MiB at most.
     "recording.checkpoint_s": (0.1, 10),
     "recording.checkpoint_bytes": (1 << 12, 1 << 20),
+    "console.visits": (0, 1000),
+    "console.visits_per_identity": (0, 1000),
+    "console.idle_s": (0, YEAR_S),
 }
 """The least and greatest value of each number; 0 switches a time limit off."""
 _ANY_NUMBER = (0.0, float(1 << 50))
@@ -60,6 +65,8 @@ def load_policy(path: Path) -> Policy:
         if not pattern.startswith(("/", "*")):
             # Any other pattern would match no path, and protect nothing.
             raise DocumentError(f"sftp.denied_paths[{number}]: expected a path from / on, or *")
+    if (fault := pattern_fault(policy.login.ticket_pattern)) is not None:
+        raise DocumentError(f"login.ticket_pattern: {fault}")
     return policy
 
 
