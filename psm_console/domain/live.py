@@ -208,7 +208,7 @@ class LiveSession:
         if event.verb is Verb.TERMINATE and self.state in _OVER:
             # Joined to the ending that is under way: it gets the same receipt.
             self._waiting.append(event.directive)
-            return [Audit("session.terminate", event.by, event.reason)]
+            return [Audit("session.terminated", event.by, event.reason)]
         refusal = self._order_refusal(event)
         if refusal is not None:
             return [
@@ -224,7 +224,7 @@ class LiveSession:
                 return self._warn(event)
             case Verb.TERMINATE:
                 self._waiting.append(event.directive)
-                audit = Audit("session.terminate", event.by, event.reason)
+                audit = Audit("session.terminated", event.by, event.reason)
                 return self._end(event.at, event.reason, event.by, audit)
             case _:
                 assert_never(event.verb)
@@ -244,7 +244,7 @@ class LiveSession:
             Mark(event.at, _label("pause", event)),
             Checkpoint(event.at),
             SaveState(SessionState.PAUSED, event.by),
-            Audit("session.pause", event.by, event.reason),
+            Audit("session.paused", event.by, event.reason),
             HoldInput(),
             Announce(NoticeKind.PAUSE, event.by, event.reason),
             Acknowledge(event.directive, Outcome.DONE, "input stopped, output withheld"),
@@ -258,7 +258,7 @@ class LiveSession:
             Mark(event.at, _label("resume", event)),
             Checkpoint(event.at),
             SaveState(SessionState.ACTIVE),
-            Audit("session.resume", event.by, event.reason),
+            Audit("session.resumed", event.by, event.reason),
             Announce(NoticeKind.RESUME, event.by, event.reason),
             Deliver(),
             ReleaseInput(),
@@ -269,7 +269,7 @@ class LiveSession:
         return [
             Mark(event.at, f"warn by {event.by}: {event.text}"),
             Checkpoint(event.at),
-            Audit("session.warn", event.by, event.text),
+            Audit("session.warned", event.by, event.text),
             Announce(NoticeKind.WARN, event.by, event.text),
             Acknowledge(event.directive, Outcome.DONE, "given to the operator's terminal"),
         ]

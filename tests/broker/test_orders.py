@@ -67,7 +67,7 @@ def test_terminate_ends_the_client_with_the_reason_and_the_targets_process(stand
     ended = stand.last()
     assert (ended.ended_by, ended.end_reason) == ("sue", "wrong server")
     actions = [entry.action for entry in stand.read(lambda s: s.audit.list(session=session.id))]
-    assert {"session.terminate", "session.end", "recording.close"} <= set(actions)
+    assert {"session.terminated", "session.end", "recording.close"} <= set(actions)
 
 
 def test_terminate_ends_every_channel_of_a_master_connection(stand: Stand) -> None:

@@ -64,7 +64,7 @@ def test_a_store_that_fails_and_recovers_has_learned_everything(
     assert ended.id == session.id and ended.end_reason == "enough" and ended.ended_by == "sue"
     assert [channel.closed_at is None for channel in ended.channels] == [False]
     actions = [e.action for e in stand.read(lambda s: s.audit.list(session=session.id))]
-    for action in ("session.pause", "session.terminate", "session.end", "recording.close"):
+    for action in ("session.paused", "session.terminated", "session.end", "recording.close"):
         assert actions.count(action) == 1
     assert stand.read(lambda store: store.recordings.get(session.id)).closed_at
 
