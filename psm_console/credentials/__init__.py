@@ -1,6 +1,14 @@
 """Keys, and the secrets behind accounts; a secret is in no repr, log, argv or error text."""
 
 from .certificate import CERTIFICATES, parse_certificate
+from .ca import (
+    CA_COMMENT,
+    HostCa,
+    HostIdentity,
+    known_hosts_line,
+    promote,
+    read_public,
+)
 from .errors import CredentialError
 from .keys import (
     NAMESPACE,
@@ -24,11 +32,14 @@ from .secret import Secret
 from .totp import check_totp, matching_step
 
 __all__ = [
+    "CA_COMMENT",
     "CERTIFICATES",
     "NAMESPACE",
     "PRINCIPAL",
     "Credential",
     "CredentialError",
+    "HostCa",
+    "HostIdentity",
     "KeyCredential",
     "PasswordCredential",
     "PublicKey",
@@ -38,12 +49,15 @@ __all__ = [
     "ensure_key",
     "ensure_signers",
     "fingerprint",
+    "known_hosts_line",
     "load_key",
     "make_key",
     "matching_step",
     "open_credential",
     "parse_certificate",
     "parse_public_key",
+    "promote",
     "public_line",
+    "read_public",
     "signers_line",
 ]

@@ -46,6 +46,19 @@ def decide(
     return Allowed(target, found, grant)
 
 
+def reachable(operator: str, inventory: Inventory, now: datetime) -> tuple[str, ...]:
+    """Return the names of the targets on which `operator` may open some account at `now`."""
+    return tuple(
+        sorted(
+            {
+                account.target
+                for account in inventory.accounts
+                if isinstance(decide(operator, account, inventory, now), Allowed)
+            }
+        )
+    )
+
+
 def _grant_for(
     operator: str, account: AccountRef, inventory: Inventory, now: datetime
 ) -> Grant | None:

@@ -27,6 +27,10 @@ class Action(StrEnum):
     RECORDING_EXPORT = "recording.export"
     INVENTORY_READ = "inventory.read"
     INVENTORY_APPLY = "inventory.apply"
+    TARGET_REACH = "target.reach"
+    """Learn how a plain ssh client reaches targets; an operator, only their own."""
+    CA_INIT = "ca.init"
+    CA_ROTATE = "ca.rotate"
     AUDIT_READ = "audit.read"
     AUDIT_VERIFY = "audit.verify"
 
@@ -37,9 +41,10 @@ _WATCHES = {
     Action.SESSION_SHADOW,
     Action.RECORDING_LIST,
     Action.INVENTORY_READ,
+    Action.TARGET_REACH,
 }
 ALLOWED: dict[Role, frozenset[Action]] = {
-    Role.OPERATOR: frozenset(),
+    Role.OPERATOR: frozenset({Action.TARGET_REACH}),
     Role.ANALYST: frozenset(_WATCHES),
     Role.SUPERVISOR: frozenset(
         _WATCHES
@@ -64,6 +69,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
             Action.RECORDING_LIST,
             Action.RECORDING_VERIFY,
             Action.INVENTORY_READ,
+            Action.TARGET_REACH,
             Action.AUDIT_READ,
             Action.AUDIT_VERIFY,
         }
@@ -74,6 +80,9 @@ ALLOWED: dict[Role, frozenset[Action]] = {
             Action.RECORDING_LIST,
             Action.INVENTORY_READ,
             Action.INVENTORY_APPLY,
+            Action.TARGET_REACH,
+            Action.CA_INIT,
+            Action.CA_ROTATE,
         }
     ),
 }
@@ -106,6 +115,8 @@ _CHANGES = frozenset(
         Action.SESSION_WARN,
         Action.SESSION_TERMINATE,
         Action.INVENTORY_APPLY,
+        Action.CA_INIT,
+        Action.CA_ROTATE,
     }
 )
 

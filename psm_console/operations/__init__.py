@@ -3,6 +3,7 @@
 from .act import Act, Scope
 from .actions import ACTIONS, act_named, in_scope
 from .audit import list_audit, verify_audit
+from .ca import HostCaLines, init_ca, prepare_ca, rotate_ca, show_ca
 from .errors import Denied, Failed, Integrity, NotFound, PsmError, Unreachable, Usage, in_words
 from .identity import local_identity
 from .inventory import (
@@ -20,6 +21,7 @@ from .inventory import (
 )
 from .inventory_file import grant_id, read_inventory_file
 from .permission import may
+from .reaching import WayIn, way_in
 from .receipts import wait
 from .recordings import (
     OpenedRecording,
@@ -55,6 +57,7 @@ __all__ = [
     "Applied",
     "Denied",
     "Failed",
+    "HostCaLines",
     "Initialised",
     "Integrity",
     "NotFound",
@@ -65,6 +68,7 @@ __all__ = [
     "Usage",
     "VerifiedRecording",
     "Watch",
+    "WayIn",
     "act_named",
     "add_account",
     "add_grant",
@@ -76,6 +80,7 @@ __all__ = [
     "in_scope",
     "in_words",
     "init",
+    "init_ca",
     "keep_watching",
     "list_audit",
     "list_directives",
@@ -87,6 +92,7 @@ __all__ = [
     "open_recording",
     "open_store",
     "pause",
+    "prepare_ca",
     "read_inventory",
     "read_inventory_file",
     "remove_account",
@@ -94,6 +100,8 @@ __all__ = [
     "remove_identity",
     "remove_target",
     "resume",
+    "rotate_ca",
+    "show_ca",
     "show_recording",
     "show_session",
     "start_watching",
@@ -107,4 +115,5 @@ __all__ = [
     "warn",
     "watch_changes",
     "watch_recording",
+    "way_in",
 ]

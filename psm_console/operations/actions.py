@@ -5,6 +5,7 @@ from __future__ import annotations
 from .act import Act, Scope
 from .archive_acts import COMMANDS, LIBRARY, REPLAY
 from .live_acts import GLOBAL, LIST, SESSION, SHADOW
+from .reach_acts import REACH
 
 __all__ = ["ACTIONS", "Act", "Scope", "act_named", "in_scope"]
 
@@ -16,6 +17,7 @@ ACTIONS: tuple[Act, ...] = (
     *LIBRARY,
     *REPLAY,
     *COMMANDS,
+    *REACH,
 )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from psm_console.credentials import ensure_signers, fingerprint, make_key
+from psm_console.credentials import CA_COMMENT, ensure_signers, fingerprint, make_key
 from psm_console.domain.inventory import CONSOLE_ROLES, LOCAL, Identity
 from psm_console.domain.text import visible
 from psm_console.store import Home, Store
 
+from .ca import ensure_host_ca
 from .errors import Failed, told
 
 
@@ -44,13 +45,21 @@ def init(home: Home, now: datetime) -> Initialised:
         if created:
             local = Identity(LOCAL, CONSOLE_ROLES)
             identities = {LOCAL: local, **inventory.identities}
+            ca = make_key(home.host_ca, CA_COMMENT)
             store.inventory.replace(replace(inventory, identities=identities))
             store.audit.append(
                 now,
                 "home.init",
                 LOCAL,
-                detail={"host_key": fingerprint(host), "recording_key": fingerprint(recording)},
+                detail={
+                    "host_key": fingerprint(host),
+                    "recording_key": fingerprint(recording),
+                    "host_ca": fingerprint(ca),
+                },
             )
+        else:
+            # A home that was made before there was a host CA.
+            ensure_host_ca(store, inventory.identities[LOCAL], now)
     return Initialised(home, created, host, fingerprint(host), fingerprint(recording))
 
 

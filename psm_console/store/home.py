@@ -77,6 +77,16 @@ class Home:
         return self.keys / "allowed_signers"
 
     @property
+    def host_ca(self) -> Path:
+        """The key that vouches for the broker where it answers in a target's name."""
+        return self.keys / "host_ca"
+
+    @property
+    def next_host_ca(self) -> Path:
+        """The key that takes the place of `host_ca` at the next rotation, where one is prepared."""
+        return self.keys / "next_host_ca"
+
+    @property
     def config(self) -> Path:
         """The policy; may be missing."""
         return self.root / "config.toml"

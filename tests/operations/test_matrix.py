@@ -85,6 +85,11 @@ MATRIX: dict[str, tuple[Action, Act]] = {
         _plain("add_grant", Grant(GrantId("g-2"), "ana", ROOT)),
     ),
     "remove_grant": (Action.INVENTORY_APPLY, _plain("remove_grant", GRANT)),
+    "show_ca": (Action.INVENTORY_READ, _plain("show_ca")),
+    "init_ca": (Action.CA_INIT, _plain("init_ca")),
+    "prepare_ca": (Action.CA_ROTATE, _plain("prepare_ca")),
+    "rotate_ca": (Action.CA_ROTATE, _plain("rotate_ca", "it leaked")),
+    "way_in": (Action.TARGET_REACH, _plain("way_in")),
     "list_audit": (Action.AUDIT_READ, _plain("list_audit")),
     "verify_audit": (Action.AUDIT_VERIFY, _plain("verify_audit")),
 }
