@@ -133,6 +133,12 @@ def identity_row(identity: Identity) -> Row:
         "owner": identity.owner,
         "roles": sorted(role.value for role in identity.roles),
         "keys": list(identity.keys),
+        "groups": list(identity.groups),
+        "second_step": None
+        if identity.second_step is None
+        else [step.value for step in identity.second_step],
+        "verify_required": identity.verify_required,
+        "totp": identity.totp is not None,
     }
 
 

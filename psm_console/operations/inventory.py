@@ -231,6 +231,7 @@ def _named(inventory: Inventory) -> dict[str, object]:
     """Return all entries by a name that says what they are."""
     return {
         **{f"identity {name}": one for name, one in inventory.identities.items()},
+        **{f"group {name}": one for name, one in inventory.groups.items()},
         **{f"target {name}": one for name, one in inventory.targets.items()},
         **{f"account {ref}": one for ref, one in inventory.accounts.items()},
         **{_grant_name(grant): grant for grant in inventory.grants},

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
-from psm_console.credentials import CredentialError, check_credential, parse_public_key
+from psm_console.credentials import (
+    CredentialError,
+    check_credential,
+    check_totp,
+    parse_public_key,
+)
 from psm_console.domain.inventory import (
     CONSOLE_ROLES,
     LOCAL,
@@ -16,6 +21,7 @@ from psm_console.domain.inventory import (
     Role,
 )
 from psm_console.domain.names import NAME_RULE, is_name
+from psm_console.domain.second_step import Step
 from psm_console.domain.text import visible
 
 from .errors import Usage
@@ -30,6 +36,8 @@ def with_local(declared: Inventory, current: Inventory) -> Inventory:
     said, had = declared.identities.get(LOCAL), current.identities.get(LOCAL)
     if said is None:
         local = had or Identity(LOCAL, CONSOLE_ROLES)
+        known = tuple(name for name in local.groups if name in declared.groups)
+        local = replace(local, groups=known)
     else:
         local = replace(said, name=LOCAL, roles=said.roles | CONSOLE_ROLES)
     identities = {LOCAL: local, **{k: v for k, v in declared.identities.items() if k != LOCAL}}
@@ -41,6 +49,7 @@ def check_inventory(inventory: Inventory) -> None:
     _check_names(inventory)
     for identity in inventory.identities.values():
         _check_owner(identity, inventory)
+    _check_groups(inventory)
     _check_host_keys(inventory)
     _check_keys(inventory)
     _check_grants(inventory)
@@ -61,11 +70,23 @@ def check_credentials(inventory: Inventory, current: Inventory) -> None:
             kind = "key_file" if isinstance(account.credential, KeyFile) else "password_file"
             at = f"targets.{account.ref.target}.accounts.{account.ref.account}.credential.{kind}"
             _fail(at, str(error))
+    for identity in inventory.identities.values():
+        had = current.identities.get(identity.name)
+        if identity.totp is None or (had is not None and had.totp == identity.totp):
+            continue
+        try:
+            check_totp(identity.totp)
+        except CredentialError as error:
+            _fail(f"identities.{identity.name}.totp.file", str(error))
 
 
 def _check_names(inventory: Inventory) -> None:
     """What comes one entry at a time has passed no file's reader."""
-    for at, names in (("identities", inventory.identities), ("targets", inventory.targets)):
+    for at, names in (
+        ("identities", inventory.identities),
+        ("groups", inventory.groups),
+        ("targets", inventory.targets),
+    ):
         for name in names:
             if not is_name(name):
                 _fail(at, f"'{visible(name, 80)}' is not a name; names are {NAME_RULE}")
@@ -108,9 +129,34 @@ def _check_owner(identity: Identity, inventory: Inventory) -> None:
                 _fail(at, f"{identity.owner} is not a person in identities")
 
 
+def _check_groups(inventory: Inventory) -> None:
+    for group in inventory.groups.values():
+        for place, line in enumerate(group.cert_authority):
+            _blob(line, f"groups.{group.name}.cert_authority[{place}]")
+    for identity in inventory.identities.values():
+        at = f"identities.{identity.name}"
+        for place, name in enumerate(identity.groups):
+            if name not in inventory.groups:
+                shown = visible(name, 80)
+                _fail(f"{at}.groups[{place}]", f"'{shown}' is not in groups; declare it there")
+        asked = identity.second_step
+        if asked is None:
+            said = [group.second_step or () for group in inventory.groups_of(identity)]
+            asked = tuple(step for steps in said for step in steps)
+        if Step.TOTP in asked and identity.totp is None:
+            _fail(f"{at}.totp", "is missing; a code is asked of them, name the secret's file")
+
+
 def _check_keys(inventory: Inventory) -> None:
-    """A key proves one identity: two owners would make `root@db1` mean either of them."""
-    owners: dict[bytes, str] = {}
+    """A key proves one identity: two owners would make `root@db1` mean either of them.
+
+    Nor is an authority's key somebody's own: it would prove more than one by what it signs.
+    """
+    owners: dict[bytes, str] = {
+        _blob(line, ""): f"groups.{group.name}.cert_authority[{place}]"
+        for group in inventory.groups.values()
+        for place, line in enumerate(group.cert_authority)
+    }
     for identity in inventory.identities.values():
         for place, line in enumerate(identity.keys):
             at = f"identities.{identity.name}.keys[{place}]"

@@ -16,6 +16,7 @@ from psm_console.domain.inventory import (
     Account,
     CredentialRef,
     Grant,
+    Group,
     Identity,
     IdentityKind,
     Inventory,
@@ -25,6 +26,7 @@ from psm_console.domain.inventory import (
     Target,
 )
 from psm_console.domain.names import NAME_RULE, AccountRef, GrantId, is_name
+from psm_console.domain.second_step import Step
 from psm_console.domain.text import visible
 from psm_console.store import DocumentError
 from psm_console.store.documents import decode, read_toml, table_at
@@ -36,8 +38,13 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     identities: Any = msgspec.field(default_factory=dict)
+    groups: Any = msgspec.field(default_factory=dict)
     targets: Any = msgspec.field(default_factory=dict)
     grants: Any = msgspec.field(default_factory=list)
+
+
+class _TotpTable(msgspec.Struct, forbid_unknown_fields=True):
+    file: str
 
 
 class _IdentityTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -45,6 +52,15 @@ class _IdentityTable(msgspec.Struct, forbid_unknown_fields=True):
     keys: list[str] = []
     kind: IdentityKind = IdentityKind.PERSON
     owner: str | None = None
+    groups: list[str] = []
+    totp: _TotpTable | None = None
+    second_step: list[Step] | None = None
+    verify_required: bool | None = None
+
+
+class _GroupTable(msgspec.Struct, forbid_unknown_fields=True):
+    cert_authority: list[str] = []
+    second_step: list[Step] | None = None
 
 
 class _TargetTable(msgspec.Struct, forbid_unknown_fields=True):
@@ -93,8 +109,11 @@ def inventory_of(tables: dict[str, Any], folder: Path) -> Inventory:
     """Return the inventory that decoded TOML declares; DocumentError names the path."""
     file = decode(tables, _File)
     identities = {
-        name: _identity(name, table, f"identities.{name}")
+        name: _identity(name, table, f"identities.{name}", folder)
         for name, table in _named(file.identities, "identities")
+    }
+    groups = {
+        name: _group(name, table, f"groups.{name}") for name, table in _named(file.groups, "groups")
     }
     targets: dict[str, Target] = {}
     accounts: dict[AccountRef, Account] = {}
@@ -108,7 +127,7 @@ def inventory_of(tables: dict[str, Any], folder: Path) -> Inventory:
     if not isinstance(file.grants, list):
         _fail("grants", "expected a list; write each grant under [[grants]]")
     grants = tuple(_grant(table, f"grants[{place}]") for place, table in enumerate(file.grants))
-    return Inventory(identities, targets, accounts, grants)
+    return Inventory(identities, targets, accounts, grants, groups)
 
 
 def grant_id(operator: str, account: AccountRef, *window: datetime | None) -> GrantId:
@@ -126,20 +145,42 @@ def _named(table: object, at: str) -> list[tuple[str, Any]]:
     return entries
 
 
-def _identity(name: str, table: object, at: str) -> Identity:
+def _identity(name: str, table: object, at: str, folder: Path) -> Identity:
     row = decode(table, _IdentityTable, at)
     if row.owner is not None and not is_name(row.owner):
         _fail(f"{at}.owner", f"'{visible(row.owner, 80)}' is not a name; names are {NAME_RULE}")
-    keys = tuple(_key(line, f"{at}.keys[{place}]") for place, line in enumerate(row.keys))
-    return Identity(name, frozenset(row.roles), keys, row.kind, row.owner)
+    return Identity(
+        name,
+        frozenset(row.roles),
+        _keys(row.keys, f"{at}.keys"),
+        row.kind,
+        row.owner,
+        groups=tuple(dict.fromkeys(row.groups)),
+        totp=None if row.totp is None else _path(row.totp.file, f"{at}.totp.file", folder),
+        second_step=_steps(row.second_step),
+        verify_required=row.verify_required,
+    )
+
+
+def _group(name: str, table: object, at: str) -> Group:
+    row = decode(table, _GroupTable, at)
+    return Group(name, _keys(row.cert_authority, f"{at}.cert_authority"), _steps(row.second_step))
+
+
+def _steps(said: list[Step] | None) -> tuple[Step, ...] | None:
+    return None if said is None else tuple(step for step in Step if step in said)
 
 
 def _target(name: str, row: _TargetTable, at: str) -> Target:
     if not row.host_keys:
         _fail(f"{at}.host_keys", "at least one is needed; see `ssh-keyscan HOST`, and check it")
-    keys = tuple(_key(line, f"{at}.host_keys[{place}]") for place, line in enumerate(row.host_keys))
+    keys = _keys(row.host_keys, f"{at}.host_keys")
     host, port = _address(row.address, f"{at}.address")
     return Target(name, host, port, keys)
+
+
+def _keys(lines: list[str], at: str) -> tuple[str, ...]:
+    return tuple(_key(line, f"{at}[{place}]") for place, line in enumerate(lines))
 
 
 def _key(line: str, at: str) -> str:
