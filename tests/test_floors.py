@@ -20,6 +20,7 @@ FLOORS = {
     "recording": 1,
     "store": 1,
     "credentials": 1,
+    "confinement": 1,
     "operations": 2,
     "broker": 3,
     "inspector": 3,

@@ -13,6 +13,8 @@ from typing import TypeVar
 import click
 
 from psm_console.domain.inventory import Identity
+from psm_console.domain.text import visible
+from psm_console.operations.errors import Denied
 from psm_console.store import Home, Store
 
 from .output import Format
@@ -25,6 +27,8 @@ class Invocation:
     """One run of `psm`: which home, and on whose behalf."""
 
     explicit_home: Path | None
+    visitor: str | None = None
+    """The identity that a broker authenticated, who came over ssh; None: who owns the home."""
 
     @property
     def home(self) -> Home:
@@ -34,11 +38,19 @@ class Invocation:
     @contextmanager
     def store(self) -> Iterator[tuple[Store, Identity]]:
         """Open the checked home's store; yields it with the identity of whoever runs `psm`."""
-        from psm_console.operations import local_identity, open_store
+        from psm_console.operations import local_identity, open_store, visiting_identity
 
         home = self.home
         with open_store(home) as store:
-            yield store, local_identity(store, home)
+            if self.visitor is not None:
+                yield store, visiting_identity(store, self.visitor)
+            else:
+                yield store, local_identity(store, home)
+
+    def no_path(self, named: str) -> None:
+        """Raise Denied for visitors: the files of the broker's machine are not theirs to name."""
+        if self.visitor is not None:
+            raise Denied(f"over ssh a recording is named by its id; {visible(named, 80)} is a path")
 
 
 def now() -> datetime:

@@ -56,10 +56,11 @@ psm.add_command(ssh_config.ssh_config)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run `psm` and exit; whatever goes wrong is said in a sentence on stderr."""
-    sys.exit(_run(None if arguments is None else list(arguments)))
+    sys.exit(run(psm, None if arguments is None else list(arguments)))
 
 
-def _run(arguments: list[str] | None) -> int:
+def run(program: click.Group, arguments: list[str] | None, **context: object) -> int:
+    """Run `program`, return the exit status; `context` is what click's context is made with."""
     # Lone surrogates in arguments or file names must not turn a sentence into a traceback.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -68,7 +69,7 @@ def _run(arguments: list[str] | None) -> int:
         say("psm runs on Linux, its console also on macOS; on Windows use it inside WSL.")
         return 1
     try:
-        result = psm.main(arguments, prog_name="psm", standalone_mode=False)
+        result = program.main(arguments, prog_name="psm", standalone_mode=False, **context)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except BrokenPipeError:

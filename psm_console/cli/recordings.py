@@ -128,6 +128,7 @@ def _is_path(named: str) -> bool:
 
 def _archived(invocation: Invocation, path: Path) -> str | None:
     """Return the id of the recording in our archive that `path` leads into, if it does."""
+    invocation.no_path(str(path))
     try:
         inside = path.resolve().relative_to(invocation.home.recordings.resolve())
     except (ValueError, OSError, RuntimeError):

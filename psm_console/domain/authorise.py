@@ -14,6 +14,7 @@ from .inventory import Identity, Role
 class Action(StrEnum):
     """Everything that can be done outside a session, `noun.verb` as in the audit log."""
 
+    CONSOLE_OPEN = "console.open"
     SESSION_LIST = "session.list"
     SESSION_SHOW = "session.show"
     SESSION_SHADOW = "session.shadow"
@@ -36,6 +37,7 @@ class Action(StrEnum):
 
 
 _WATCHES = {
+    Action.CONSOLE_OPEN,
     Action.SESSION_LIST,
     Action.SESSION_SHOW,
     Action.SESSION_SHADOW,
@@ -57,6 +59,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     ),
     Role.REVIEWER: frozenset(
         {
+            Action.CONSOLE_OPEN,
             Action.RECORDING_LIST,
             Action.RECORDING_OPEN,
             Action.RECORDING_VERIFY,
@@ -65,6 +68,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     ),
     Role.AUDITOR: frozenset(
         {
+            Action.CONSOLE_OPEN,
             Action.SESSION_LIST,
             Action.RECORDING_LIST,
             Action.RECORDING_VERIFY,
@@ -76,6 +80,7 @@ ALLOWED: dict[Role, frozenset[Action]] = {
     ),
     Role.ADMIN: frozenset(
         {
+            Action.CONSOLE_OPEN,
             Action.SESSION_LIST,
             Action.RECORDING_LIST,
             Action.INVENTORY_READ,

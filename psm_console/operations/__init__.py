@@ -5,7 +5,7 @@ from .actions import ACTIONS, act_named, in_scope
 from .audit import list_audit, verify_audit
 from .ca import HostCaLines, init_ca, prepare_ca, rotate_ca, show_ca
 from .errors import Denied, Failed, Integrity, NotFound, PsmError, Unreachable, Usage, in_words
-from .identity import local_identity
+from .identity import local_identity, visiting_identity
 from .inventory import (
     Applied,
     add_account,
@@ -49,10 +49,20 @@ from .sessions import (
     warn,
 )
 from .setup import Initialised, init, open_store
+from .visits import (
+    VISITOR_COMMANDS,
+    OpenVisit,
+    VisitOrder,
+    close_visit,
+    open_visit,
+    permitted,
+    visitor_words,
+)
 from .watching import watch_changes, watch_recording
 
 __all__ = [
     "ACTIONS",
+    "VISITOR_COMMANDS",
     "Act",
     "Applied",
     "Denied",
@@ -61,12 +71,14 @@ __all__ = [
     "Initialised",
     "Integrity",
     "NotFound",
+    "OpenVisit",
     "OpenedRecording",
     "PsmError",
     "Scope",
     "Unreachable",
     "Usage",
     "VerifiedRecording",
+    "VisitOrder",
     "Watch",
     "WayIn",
     "act_named",
@@ -75,6 +87,7 @@ __all__ = [
     "add_identity",
     "add_target",
     "apply",
+    "close_visit",
     "export_recording",
     "grant_id",
     "in_scope",
@@ -91,7 +104,9 @@ __all__ = [
     "may",
     "open_recording",
     "open_store",
+    "open_visit",
     "pause",
+    "permitted",
     "prepare_ca",
     "read_inventory",
     "read_inventory_file",
@@ -111,6 +126,8 @@ __all__ = [
     "verify_audit",
     "verify_folder",
     "verify_recording",
+    "visiting_identity",
+    "visitor_words",
     "wait",
     "warn",
     "watch_changes",

@@ -36,6 +36,8 @@ class Act:
     scopes: tuple[Scope, ...] = (Scope.GLOBAL,)
     cli: str | None = None
     """The command that does the same."""
+    over_ssh: bool = False
+    """Visitors may give that command over ssh: it touches no file that they name."""
     action: Action | None = None
     """What `authorise` is asked; None for what only changes the view."""
     destructive: bool = False

@@ -14,6 +14,7 @@ LIBRARY = (
         ("enter",),
         (Scope.LIBRARY,),
         cli="psm recording play ID",
+        over_ssh=True,
         action=Action.RECORDING_OPEN,
         footer=True,
     ),
@@ -24,6 +25,7 @@ LIBRARY = (
         ("v",),
         (Scope.LIBRARY, Scope.REPLAY),
         cli="psm recording verify ID",
+        over_ssh=True,
         action=Action.RECORDING_VERIFY,
         footer=True,
     ),
@@ -149,11 +151,21 @@ REPLAY = (
 
 COMMANDS = (
     Act(
+        "console.open",
+        "Console",
+        "Open the console; over ssh: log in as an identity alone",
+        scopes=(),
+        cli="psm console",
+        over_ssh=True,
+        action=Action.CONSOLE_OPEN,
+    ),
+    Act(
         "session.list",
         "Sessions",
         "List sessions",
         scopes=(),
         cli="psm session ls",
+        over_ssh=True,
         action=Action.SESSION_LIST,
     ),
     Act(
@@ -162,6 +174,7 @@ COMMANDS = (
         "Show all that is known of a session",
         scopes=(),
         cli="psm session show ID",
+        over_ssh=True,
         action=Action.SESSION_SHOW,
     ),
     Act(
@@ -170,6 +183,7 @@ COMMANDS = (
         "List recordings",
         scopes=(),
         cli="psm recording ls",
+        over_ssh=True,
         action=Action.RECORDING_LIST,
     ),
     Act(
@@ -178,6 +192,7 @@ COMMANDS = (
         "Show all that is known of a recording",
         scopes=(),
         cli="psm recording show ID",
+        over_ssh=True,
         action=Action.RECORDING_LIST,
     ),
     Act(
@@ -186,6 +201,7 @@ COMMANDS = (
         "Print the screen at an instant",
         scopes=(),
         cli="psm recording screen ID --at SECONDS",
+        over_ssh=True,
         action=Action.RECORDING_OPEN,
     ),
     Act(
@@ -202,6 +218,7 @@ COMMANDS = (
         "List targets",
         scopes=(),
         cli="psm target ls",
+        over_ssh=True,
         action=Action.INVENTORY_READ,
     ),
     Act(
@@ -210,6 +227,7 @@ COMMANDS = (
         "List accounts",
         scopes=(),
         cli="psm account ls",
+        over_ssh=True,
         action=Action.INVENTORY_READ,
     ),
     Act(
@@ -218,6 +236,7 @@ COMMANDS = (
         "List identities",
         scopes=(),
         cli="psm identity ls",
+        over_ssh=True,
         action=Action.INVENTORY_READ,
     ),
     Act(
@@ -236,6 +255,7 @@ COMMANDS = (
         "List who did what",
         scopes=(),
         cli="psm audit ls",
+        over_ssh=True,
         action=Action.AUDIT_READ,
     ),
     Act(
@@ -244,6 +264,7 @@ COMMANDS = (
         "Check that no entry of the audit log was changed or removed",
         scopes=(),
         cli="psm audit verify",
+        over_ssh=True,
         action=Action.AUDIT_VERIFY,
     ),
 )

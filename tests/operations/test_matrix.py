@@ -85,6 +85,7 @@ MATRIX: dict[str, tuple[Action, Act]] = {
         _plain("add_grant", Grant(GrantId("g-2"), "ana", ROOT)),
     ),
     "remove_grant": (Action.INVENTORY_APPLY, _plain("remove_grant", GRANT)),
+    "open_visit": (Action.CONSOLE_OPEN, _plain("open_visit", "v-1", "127.0.0.1", ("console",))),
     "show_ca": (Action.INVENTORY_READ, _plain("show_ca")),
     "init_ca": (Action.CA_INIT, _plain("init_ca")),
     "prepare_ca": (Action.CA_ROTATE, _plain("prepare_ca")),
