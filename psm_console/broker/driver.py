@@ -28,7 +28,7 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import ChannelKind, Outcome, Session, SessionState
+from psm_console.domain.session import ChannelKind, Held, Outcome, Session, SessionState
 from psm_console.recording.sftp_recorder import SftpRecorder
 from psm_console.recording.writer import SessionRecorder
 
@@ -116,6 +116,7 @@ class SessionDriver:
         self.full_wires: set[Leg] = set()
         """The legs whose connection takes nothing more at the moment."""
         self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
+        self._held: tuple[Held, ...] = ()
         self._output_closed = self._input_closed = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._set_alarm()
@@ -277,6 +278,13 @@ class SessionDriver:
             self._input_closed + sum(channel.input_bytes for channel in channels),
         )
 
+    def held(self) -> tuple[Held, ...]:
+        """Return the channels whose input waits for the end of a pause."""
+        if self.live.state is not SessionState.PAUSED:
+            return ()
+        waiting = ((number, relay.input.waiting()) for number, relay in self.relays.items())
+        return tuple(Held(number, size) for number, size in waiting if size)
+
     def tick(self, at: float) -> None:
         """Look after the channels, and have the store learn the counts when they changed."""
         for relay in list(self.relays.values()):
@@ -286,6 +294,9 @@ class SessionDriver:
         if (output, given, bins) != self._saved:
             self._saved = (output, given, bins)
             self.journal.counters(output, given, bins)
+        if (held := self.held()) != self._held:
+            self._held = held
+            self.journal.held(held)
         self.journal.flush()
 
     # Deadlines
@@ -340,7 +351,7 @@ class SessionDriver:
             case fx.Hangup(reason, by):
                 self._hanging_up = True
                 self.spawn(self._hang_up(reason, by), "hang up")
-            case fx.SaveState() | fx.SaveEnd() | fx.Audit() | fx.Acknowledge():
+            case fx.SaveState() | fx.SaveAttention() | fx.SaveEnd() | fx.Audit() | fx.Acknowledge():
                 self.journal.note(effect)
             case fx.OpenChannel() | fx.RefuseChannel():
                 raise AssertionError("only `ask` is answered with these")

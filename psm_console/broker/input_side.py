@@ -11,7 +11,7 @@ from psm_console.domain.live import Gate
 
 from .halves import give
 from .live_channel import LiveChannel
-from .unsent import withdraw_unsent
+from .unsent import unread_by_us, withdraw_unsent
 from .valve import Valve
 
 
@@ -29,6 +29,7 @@ class InputSide:
         self._taken_back: deque[bytes] = deque()
         """Recorded input of a pipe that a pause took out of asyncssh's hands again."""
         self._eof = False
+        self._closed = False
 
     def hold_until_target(self, operator: SSHChannel[bytes]) -> None:
         """Leave what `operator` sends unread until the target's half is open."""
@@ -43,6 +44,8 @@ class InputSide:
 
     def sent(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._closed:
+            return
         if not self._channel.pty:
             self._admit(data)
             return
@@ -68,9 +71,18 @@ class InputSide:
         self._pass_eof()
 
     def closed(self) -> None:
-        """The client's channel is gone, and nobody is left to have sent what waits."""
+        """The channel is gone or about to be: what waits, and what still comes, goes nowhere."""
+        self._closed = True
         self._early.clear()
         self._taken_back.clear()
+
+    def waiting(self) -> int:
+        """Return how many bytes of a pipe wait here for the end of a pause."""
+        operator = self._channel.operator
+        if self._channel.pty or operator is None:
+            return 0
+        unread = unread_by_us(operator)
+        return unread + sum(map(len, self._early)) + sum(map(len, self._taken_back))
 
     def hold(self) -> None:
         """Stop the operator's input at once; what no wire has taken yet is taken back."""

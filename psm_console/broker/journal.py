@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from psm_console.domain import effects as fx
 from psm_console.domain.names import DirectiveId, SessionId
-from psm_console.domain.session import Channel, Directive, Receipt, Session, Step
+from psm_console.domain.session import Channel, Directive, Held, Receipt, Session, Step
 from psm_console.domain.text import visible
 from psm_console.recording.signing import Checkpoint
 from psm_console.recording.writer import Seal
@@ -23,6 +23,7 @@ from .live_channel import LiveChannel
 log = logging.getLogger(__name__)
 
 Write = Callable[[Store], object]
+Stored = fx.SaveState | fx.SaveAttention | fx.SaveEnd | fx.Audit | fx.Acknowledge
 _DETAIL = 500
 _AGAIN_S = 0.5
 """How long after a failure the store is tried again."""
@@ -63,7 +64,7 @@ class Journal:
         ms = (self._clock() - directive.requested_at) / timedelta(milliseconds=1)
         self._claims[directive.id] = _Claim(directive, at, max(ms, 0.0))
 
-    def note(self, effect: fx.SaveState | fx.SaveEnd | fx.Audit | fx.Acknowledge) -> None:
+    def note(self, effect: Stored) -> None:
         """Take an effect that the store must learn."""
         session, now = self._session.id, self._clock()
         match effect:
@@ -74,17 +75,21 @@ class Journal:
                         session, state, paused_by=paused_by, paused_at=paused_at
                     )
                 )
+            case fx.SaveAttention(text):
+                said = None if text is None else visible(text, _DETAIL)
+                self._writes.append(lambda store: store.sessions.set_attention(session, said))
             case fx.SaveEnd():
                 self._writes.append(lambda store: self._save_end(store, effect, now))
             case fx.Audit(action, actor, detail):
-                said = visible(detail, _DETAIL)
-                self._writes.append(
-                    lambda store: store.audit.append(
-                        now, action, actor, session=session, detail=said
-                    )
-                )
+                self._audit(action, actor, detail)
             case fx.Acknowledge():
                 self._acknowledge(effect)
+
+    def _audit(self, action: str, actor: str, detail: str) -> None:
+        session, now, said = self._session.id, self._clock(), visible(detail, _DETAIL)
+        self._writes.append(
+            lambda store: store.audit.append(now, action, actor, session=session, detail=said)
+        )
 
     def _save_end(self, store: Store, end: fx.SaveEnd, now: datetime) -> None:
         session = self._session.id
@@ -157,6 +162,11 @@ class Journal:
                 session, output_bytes=output, input_bytes=given, activity=activity
             )
         )
+
+    def held(self, held: tuple[Held, ...]) -> None:
+        """Store what waits for the end of a pause."""
+        session = self._session.id
+        self._writes.append(lambda store: store.sessions.set_held(session, held))
 
     def flush(self) -> None:
         """Hand what was collected to the store's thread, unless one is under way."""

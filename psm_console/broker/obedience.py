@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 
-from psm_console.domain.events import Directed
+from psm_console.domain.events import Directed, HoldReleased, HoldRenewed
 from psm_console.domain.names import SessionId, WorkerId
 from psm_console.domain.session import Directive, Outcome, Receipt, SessionState, Verb
 from psm_console.store import Store, StoreError, StoreThread
@@ -27,12 +27,15 @@ class Obedience:
         self._worker = worker
         self._store = store
         self._sessions = sessions
+        self._beats: dict[str, int] = {}
+        """How often each lease on a pause had been renewed at the last look."""
 
     async def look(self) -> None:
-        """Carry out what was ordered since the last look."""
+        """Carry out what was ordered since the last look, and see who still holds a pause."""
         try:
             for directive in await self._store.call(partial(_claim, self._worker, utc_now())):
                 self._direct(directive)
+            await self._look_at_holds()
         except StoreError as error:
             log.error("the store does not answer: %s", error)
 
@@ -51,8 +54,30 @@ class Obedience:
                 directive.actor,
                 reason=directive.reason,
                 text=directive.text,
+                hold=directive.hold,
+                close_held=directive.close_held,
+                held=driver.held(),
             )
         )
+
+    async def _look_at_holds(self) -> None:
+        """Hand on which leases were renewed; the clock that counts is the session's own."""
+        paused = [
+            (driver, driver.live.pause.hold)
+            for driver in self._sessions.values()
+            if driver.live.pause is not None and driver.live.pause.hold
+        ]
+        if not paused:
+            self._beats = {}
+            return
+        before = self._beats
+        self._beats = await self._store.call(lambda store: store.holds.beats(self._worker))
+        for driver, hold in paused:
+            beat = self._beats.get(hold)
+            if beat is None:
+                driver.handle(HoldReleased(driver.at(), hold))
+            elif beat != before.get(hold):
+                driver.handle(HoldRenewed(driver.at(), hold))
 
 
 def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:

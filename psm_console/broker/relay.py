@@ -266,6 +266,7 @@ class Relay:
 
     def hang_up(self, text: str | None, status: int) -> None:
         """End both halves; the operator reads `text`, and the client gets `status`."""
+        self.input.closed()
         self.output.close()
         program, client = self._program, self._client
         if program is not None:

@@ -34,6 +34,11 @@ def close_now(channel: SSHChannel[bytes]) -> None:
     channel._flush_send_buf()
 
 
+def unread_by_us(channel: SSHChannel[bytes]) -> int:
+    """Return how many bytes of the peer have come while `channel` is not read."""
+    return sum(len(data) for data, _ in channel._recv_buf)
+
+
 def has_left(channel: SSHChannel[bytes]) -> bool:
     """Whether the peer closed `channel` while there is data of it that we do not read.
 

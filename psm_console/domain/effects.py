@@ -42,6 +42,13 @@ class SaveState:
 
 
 @dataclass(frozen=True, slots=True)
+class SaveAttention:
+    """Store why somebody should look at the session; None when nobody need."""
+
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class SaveEnd:
     """Store the session's end, and the recording as closed."""
 
@@ -129,6 +136,7 @@ Effect = (
     Mark
     | Checkpoint
     | SaveState
+    | SaveAttention
     | SaveEnd
     | Audit
     | Announce

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .names import DirectiveId
-from .session import Step, Verb
+from .session import Held, Step, Verb
 
 Leg = Literal["operator", "target"]
 
@@ -53,6 +53,28 @@ class Directed:
     by: str
     reason: str = ""
     text: str = ""
+    hold: str = ""
+    """Of a pause: the lease by which it is held."""
+    close_held: bool = False
+    """Of a resume: end the channels in `held` instead of passing their input on."""
+    held: tuple[Held, ...] = ()
+    """What waits for the end of a pause, as the order came."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldRenewed:
+    """Whoever holds the pause has said so again."""
+
+    at: float
+    hold: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased:
+    """Whoever held the pause does so no longer, and said it."""
+
+    at: float
+    hold: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +143,8 @@ Event = (
     | ChannelClosed
     | ChannelFaulted
     | Directed
+    | HoldRenewed
+    | HoldReleased
     | Ticked
     | ConnectionLost
     | RecorderFailed

@@ -11,6 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
+from .attention import Attention
 from .effects import (
     Acknowledge,
     Announce,
@@ -38,6 +39,8 @@ from .events import (
     Draining,
     Event,
     Finished,
+    HoldReleased,
+    HoldRenewed,
     RecorderFailed,
     Stopped,
     TargetOpened,
@@ -45,9 +48,10 @@ from .events import (
     Ticked,
 )
 from .names import DirectiveId
+from .pause import ENDING_SOON, Pause, closed_held, resumed
 from .policy import Limits
 from .session import ChannelKind, Outcome, SessionState, Verb
-from .timers import Timers
+from .timers import Limit, Timers
 
 BROKER = "broker"
 """The actor of what nobody ordered."""
@@ -69,6 +73,7 @@ class Gate(StrEnum):
 
 TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
     (SessionState.ACTIVE, Verb.PAUSE): SessionState.PAUSED,
+    (SessionState.PAUSED, Verb.PAUSE): SessionState.PAUSED,
     (SessionState.PAUSED, Verb.RESUME): SessionState.ACTIVE,
     (SessionState.ACTIVE, Verb.WARN): SessionState.ACTIVE,
     (SessionState.PAUSED, Verb.WARN): SessionState.PAUSED,
@@ -76,7 +81,11 @@ TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
     (SessionState.ACTIVE, Verb.TERMINATE): SessionState.ENDING,
     (SessionState.PAUSED, Verb.TERMINATE): SessionState.ENDING,
 }
-"""Where an order leads; a missing key is an order that the state refuses."""
+"""Where an order leads; a missing key is an order that the state refuses.
+
+A second pause takes over one that nobody holds.
+"""
+_LIVES_ON = "what was detached from the session on the target may live on"
 
 CHANNELS = {
     "shell": ChannelKind.SHELL,
@@ -96,13 +105,19 @@ class LiveSession:
         self.operator = operator
         self.limits = limits
         self.state = SessionState.CONNECTING
-        self.paused_by: str | None = None
+        self.pause: Pause | None = None
+        self.attention = Attention()
         self._timers = Timers(limits, grant_expires_at)
         self._channels: set[int] = set()
         self._waiting: list[DirectiveId] = []
         self._unrecorded = False
         self._end_reason = ""
         self._ended_by = BROKER
+
+    @property
+    def paused_by(self) -> str | None:
+        """Who ordered the pause that is on."""
+        return None if self.pause is None else self.pause.owner
 
     def input_gate(self, pty: bool) -> Gate:
         """What happens to the operator's bytes on a channel with or without a PTY."""
@@ -132,7 +147,10 @@ class LiveSession:
 
     def next_deadline(self) -> float | None:
         """The `at` of the next `Ticked` this session needs, or None."""
-        return None if self.state in _OVER else self._timers.next()
+        if self.state in _OVER:
+            return None
+        lease = None if self.pause is None else self.pause.held_until
+        return min((at for at in (self._timers.next(), lease) if at is not None), default=None)
 
     def handle(self, event: Event) -> list[Effect]:
         """Take what happened and return what must be done, in this order."""
@@ -152,6 +170,10 @@ class LiveSession:
                 return self._faulted(event)
             case Directed():
                 return self._directed(event)
+            case HoldRenewed(at, hold):
+                return [] if self.pause is None else self.pause.renewed(at, hold)
+            case HoldReleased(_, hold):
+                return [] if self.pause is None else self.pause.released(hold)
             case Ticked(at):
                 return self._ticked(at)
             case ConnectionLost(at, leg, detail):
@@ -217,7 +239,7 @@ class LiveSession:
             ]
         match event.verb:
             case Verb.PAUSE:
-                return self._pause(event)
+                return self.pause.taken_over(event) if self.pause else self._pause(event)
             case Verb.RESUME:
                 return self._resume(event)
             case Verb.WARN:
@@ -232,37 +254,48 @@ class LiveSession:
     def _order_refusal(self, event: Directed) -> str | None:
         if (self.state, event.verb) not in TRANSITIONS:
             return f"the session is {self.state}; {event.verb} does not apply"
-        if event.verb is Verb.RESUME and event.by == self.operator:
+        own = event.by == self.operator
+        if event.verb is Verb.RESUME and own:
             return f"{event.by} works in this session; somebody else must resume it"
+        if event.verb is Verb.PAUSE and self.pause is not None:
+            # Who is paused must not calm those who are to look after it.
+            return self.pause.refusal("" if own else event.hold)
         return None
 
     def _pause(self, event: Directed) -> list[Effect]:
         self.state = SessionState.PAUSED
-        self.paused_by = event.by
+        self.pause = Pause(self.attention, event.by, event.hold)
         self._timers.paused(event.at)
+        done = "input stopped, output withheld"
+        alone = self.pause.begun(event.at)
         return [
             Mark(event.at, _label("pause", event)),
             Checkpoint(event.at),
             SaveState(SessionState.PAUSED, event.by),
+            *alone,
             Audit("session.paused", event.by, event.reason),
             HoldInput(),
             Announce(NoticeKind.PAUSE, event.by, event.reason),
-            Acknowledge(event.directive, Outcome.DONE, "input stopped, output withheld"),
+            Acknowledge(event.directive, Outcome.DONE, f"{done}; unwatched" if alone else done),
         ]
 
     def _resume(self, event: Directed) -> list[Effect]:
         self.state = SessionState.ACTIVE
-        self.paused_by = None
+        calm = self._pause_over()
         self._timers.resumed(event.at)
+        closing = event.held if event.close_held else ()
         return [
             Mark(event.at, _label("resume", event)),
             Checkpoint(event.at),
             SaveState(SessionState.ACTIVE),
+            *calm,
             Audit("session.resumed", event.by, event.reason),
             Announce(NoticeKind.RESUME, event.by, event.reason),
             Deliver(),
+            # Before any input is let go: what waited on these must never run.
+            *(EndChannel(one.channel, closed_held(event.by)) for one in closing),
             ReleaseInput(),
-            Acknowledge(event.directive, Outcome.DONE, "input passes, withheld output delivered"),
+            Acknowledge(event.directive, Outcome.DONE, resumed(event)),
         ]
 
     def _warn(self, event: Directed) -> list[Effect]:
@@ -278,10 +311,16 @@ class LiveSession:
         if self.state in _OVER:
             return []
         effects: list[Effect] = []
+        if self.pause is not None:
+            effects += self.pause.tick(at)
         for due in self._timers.due(at):
             if due.ends:
-                return [*effects, *self._end(at, due.sentence, BROKER)]
+                lives_on = [Audit("grant.expire", BROKER, _LIVES_ON)]
+                first = lives_on if due.limit is Limit.GRANT else []
+                return [*effects, *self._end(at, due.sentence, BROKER, *first)]
             effects += _limit(at, due.sentence)
+            if due.limit is Limit.PAUSE:
+                effects += self.attention.draw(ENDING_SOON)
         return effects
 
     def _draining(self, at: float, left_s: float) -> list[Effect]:
@@ -304,12 +343,17 @@ class LiveSession:
         if self.state in _OVER:
             return []
         self.state = SessionState.ENDING
+        calm = self._pause_over()
         self._end_reason, self._ended_by = reason, by
         marks: list[Effect] = []
         if recorded:
             marks = [Mark(at, f"end by {by}: {reason}"), Checkpoint(at)]
         save = SaveState(SessionState.ENDING)
-        return [HoldInput(), *marks, save, *first, Hangup(reason, by)]
+        return [HoldInput(), *marks, save, *calm, *first, Hangup(reason, by)]
+
+    def _pause_over(self) -> list[Effect]:
+        pause, self.pause = self.pause, None
+        return [] if pause is None else pause.over()
 
     def _finished(self, event: Finished) -> list[Effect]:
         self.state = SessionState.ENDED

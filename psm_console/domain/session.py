@@ -93,6 +93,15 @@ class Channel:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """Input of a channel without a terminal that waits for the end of a pause."""
+
+    channel: int
+    size: int
+    """Bytes that are known of; more may wait at the client."""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One authenticated SSH connection that names an account@target."""
 
@@ -124,6 +133,8 @@ class Session:
     watchers: tuple[str, ...] = ()
     attention: str | None = None
     """Why somebody should look: `unwatched pause`, `recording failed`…"""
+    held: tuple[Held, ...] = ()
+    """While paused: the channels whose input waits."""
 
 
 class Outcome(StrEnum):
@@ -166,6 +177,10 @@ class Directive:
     reason: str = ""
     text: str = ""
     """What a warning says."""
+    hold: str = ""
+    """Of a pause: names the lease by which somebody holds it; empty when nobody does."""
+    close_held: bool = False
+    """Of a resume: close the channels whose input waits, instead of passing it on."""
     outcome: Outcome = Outcome.PENDING
     claimed_by: WorkerId | None = None
     receipt: Receipt = Receipt()

@@ -9,7 +9,9 @@ from enum import StrEnum
 from .policy import Limits
 
 
-class _Limit(StrEnum):
+class Limit(StrEnum):
+    """What can end a session by itself."""
+
     IDLE = "idle"
     DURATION = "duration"
     GRANT = "grant"
@@ -18,18 +20,18 @@ class _Limit(StrEnum):
 
 
 _ENDINGS = {
-    _Limit.IDLE: "no input for {span}",
-    _Limit.DURATION: "the longest duration of {span} is reached",
-    _Limit.GRANT: "the grant has expired",
-    _Limit.PAUSE: "paused for {span}, the longest a pause may last",
-    _Limit.DRAIN: "the broker is being replaced",
+    Limit.IDLE: "no input for {span}",
+    Limit.DURATION: "the longest duration of {span} is reached",
+    Limit.GRANT: "the grant has expired",
+    Limit.PAUSE: "paused for {span}, the longest a pause may last",
+    Limit.DRAIN: "the broker is being replaced",
 }
 _WARNINGS = {
-    _Limit.IDLE: "this session ends in {left} unless you type",
-    _Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
-    _Limit.GRANT: "this session ends in {left}: the grant expires then",
-    _Limit.PAUSE: "this session stays paused and is ended in {left}",
-    _Limit.DRAIN: "this session ends in {left}: the broker is being replaced; "
+    Limit.IDLE: "this session ends in {left} unless you type",
+    Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
+    Limit.GRANT: "this session ends in {left}: the grant expires then",
+    Limit.PAUSE: "this session stays paused and is ended in {left}",
+    Limit.DRAIN: "this session ends in {left}: the broker is being replaced; "
     "log in again to go on in a new one",
 }
 
@@ -40,6 +42,7 @@ class Due:
 
     sentence: str
     ends: bool
+    limit: Limit
 
 
 class Timers:
@@ -48,45 +51,45 @@ class Timers:
     def __init__(self, limits: Limits, grant_expires_at: float | None) -> None:
         self._limits = limits
         self._spans = {
-            _Limit.IDLE: limits.idle_s,
-            _Limit.DURATION: limits.duration_s,
-            _Limit.GRANT: grant_expires_at or 0.0,
-            _Limit.PAUSE: limits.pause_s,
-            _Limit.DRAIN: 0.0,
+            Limit.IDLE: limits.idle_s,
+            Limit.DURATION: limits.duration_s,
+            Limit.GRANT: grant_expires_at or 0.0,
+            Limit.PAUSE: limits.pause_s,
+            Limit.DRAIN: 0.0,
         }
-        self._ends: dict[_Limit, float] = {}
-        self._warned: set[_Limit] = set()
-        self._set(_Limit.IDLE, limits.idle_s)
-        self._set(_Limit.DURATION, limits.duration_s)
+        self._ends: dict[Limit, float] = {}
+        self._warned: set[Limit] = set()
+        self._set(Limit.IDLE, limits.idle_s)
+        self._set(Limit.DURATION, limits.duration_s)
         if grant_expires_at is not None:
-            self._ends[_Limit.GRANT] = grant_expires_at
+            self._ends[Limit.GRANT] = grant_expires_at
 
-    def _set(self, limit: _Limit, span: float, since: float = 0.0) -> None:
+    def _set(self, limit: Limit, span: float, since: float = 0.0) -> None:
         if span > 0:
             self._ends[limit] = since + span
 
     def input_received(self, at: float) -> None:
         """Start the idle span again."""
-        if _Limit.IDLE in self._ends:
-            self._ends[_Limit.IDLE] = at + self._limits.idle_s
-            self._warned.discard(_Limit.IDLE)
+        if Limit.IDLE in self._ends:
+            self._ends[Limit.IDLE] = at + self._limits.idle_s
+            self._warned.discard(Limit.IDLE)
 
     def paused(self, at: float) -> None:
         """While paused nobody can type: the pause has its own maximum in place of idling."""
-        self._ends.pop(_Limit.IDLE, None)
-        self._set(_Limit.PAUSE, self._limits.pause_s, at)
+        self._ends.pop(Limit.IDLE, None)
+        self._set(Limit.PAUSE, self._limits.pause_s, at)
 
     def resumed(self, at: float) -> None:
         """Idle time starts again at the resume."""
-        self._ends.pop(_Limit.PAUSE, None)
-        self._warned -= {_Limit.PAUSE, _Limit.IDLE}
-        self._set(_Limit.IDLE, self._limits.idle_s, at)
+        self._ends.pop(Limit.PAUSE, None)
+        self._warned -= {Limit.PAUSE, Limit.IDLE}
+        self._set(Limit.IDLE, self._limits.idle_s, at)
 
     def draining(self, at: float, left_s: float) -> str:
         """End in `left_s` seconds at the latest; return the sentence that says so now."""
-        self._spans[_Limit.DRAIN] = left_s
-        self._ends[_Limit.DRAIN] = at + left_s
-        return _WARNINGS[_Limit.DRAIN].format(left=_spoken(left_s))
+        self._spans[Limit.DRAIN] = left_s
+        self._ends[Limit.DRAIN] = at + left_s
+        return _WARNINGS[Limit.DRAIN].format(left=_spoken(left_s))
 
     def next(self) -> float | None:
         """When something is due next."""
@@ -97,14 +100,15 @@ class Timers:
         late = [limit for limit, end in self._ends.items() if end <= at]
         if late:
             span = _spoken(self._spans[late[0]])
-            yield Due(_ENDINGS[late[0]].format(span=span), ends=True)
+            yield Due(_ENDINGS[late[0]].format(span=span), ends=True, limit=late[0])
             return
         for limit, end in self._ends.items():
             if limit not in self._warned and self._when(limit) <= at:
                 self._warned.add(limit)
-                yield Due(_WARNINGS[limit].format(left=_spoken(end - at)), ends=False)
+                said = _WARNINGS[limit].format(left=_spoken(end - at))
+                yield Due(said, ends=False, limit=limit)
 
-    def _when(self, limit: _Limit) -> float:
+    def _when(self, limit: Limit) -> float:
         end = self._ends[limit]
         if limit in self._warned:
             return end

@@ -25,7 +25,8 @@ class DirectiveRows:
         with self._db.transaction():
             self._db.run(
                 "INSERT INTO directives (id, session, verb, actor, requested_at, reason, text,"
-                " outcome, claimed_by, receipt) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " outcome, claimed_by, receipt, hold, close_held)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     directive.id,
                     directive.session,
@@ -37,6 +38,8 @@ class DirectiveRows:
                     directive.outcome,
                     directive.claimed_by,
                     to_json(directive.receipt),
+                    directive.hold,
+                    directive.close_held,
                 ),
             )
 
@@ -98,6 +101,8 @@ def _directive(row: sqlite3.Row) -> Directive:
             requested_at=to_time(row["requested_at"]),
             reason=row["reason"],
             text=row["text"],
+            hold=row["hold"],
+            close_held=bool(row["close_held"]),
             outcome=Outcome(row["outcome"]),
             claimed_by=None if row["claimed_by"] is None else WorkerId(row["claimed_by"]),
             receipt=from_json(row["receipt"], Receipt),

@@ -154,3 +154,17 @@ def m006_login(db: Database) -> None:
         """CREATE TABLE used_codes (
             identity TEXT PRIMARY KEY, step INTEGER NOT NULL) WITHOUT ROWID"""
     )
+
+
+@migrations()
+def m007_holds(db: Database) -> None:
+    """Who holds a pause; what a pause holds back; how a resume deals with it."""
+    db.execute(
+        """CREATE TABLE holds (
+            token TEXT PRIMARY KEY, session TEXT NOT NULL REFERENCES sessions(id),
+            identity TEXT NOT NULL, beat INTEGER NOT NULL) WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX holds_by_session ON holds (session)")
+    db.execute("ALTER TABLE directives ADD COLUMN hold TEXT NOT NULL DEFAULT ''")
+    db.execute("ALTER TABLE directives ADD COLUMN close_held INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE sessions ADD COLUMN held TEXT NOT NULL DEFAULT '[]'")

@@ -12,6 +12,7 @@ from psm_console.domain.session import (
     LIVE_STATES,
     Channel,
     ChannelKind,
+    Held,
     Ledger,
     Session,
     SessionState,
@@ -125,6 +126,7 @@ def session_of(row: sqlite3.Row, channels: tuple[Channel, ...], present: Present
             channels=channels,
             watchers=present.watchers.get(SessionId(row["id"]), ()),
             attention=row["attention"],
+            held=tuple(from_json(row["held"], list[Held])),
         )
 
 

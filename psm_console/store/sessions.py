@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from psm_console.domain.names import SessionId, WorkerId
-from psm_console.domain.session import Channel, Ledger, Session, SessionState
+from psm_console.domain.session import Channel, Held, Ledger, Session, SessionState
 from psm_console.domain.text import visible
 
 from .connection import Connection, Value
 from .errors import Ambiguous, NotFound
+from .holds import HoldRows
 from .session_rows import LIVE_SQL, Present, SessionFilter, channel_of, session_of
 from .values import to_json, to_text
 from .watchers import WatcherRows
@@ -32,11 +33,13 @@ class SessionRows:
         connection: Connection,
         workers: WorkerRows,
         watchers: WatcherRows,
+        holds: HoldRows,
         clock: Callable[[], datetime],
     ):
         self._db = connection
         self._workers = workers
         self._watchers = watchers
+        self._holds = holds
         self._clock = clock
 
     def begin(self, session: Session) -> None:
@@ -94,11 +97,15 @@ class SessionRows:
         paused_by: str | None = None,
         paused_at: datetime | None = None,
     ) -> None:
-        """Change the state of a live session; who paused is known only while it is paused."""
+        """Change the state of a live session; who paused is known only while it is paused.
+
+        A pause that somebody takes over began when it began.
+        """
         self._update(
             session,
-            "state = ?, paused_by = ?, paused_at = ?",
-            (state, paused_by, to_text(paused_at)),
+            "state = ?, paused_by = ?, held = '[]', paused_at ="
+            " CASE WHEN ? IS NULL THEN NULL ELSE coalesce(paused_at, ?) END",
+            (state, paused_by, to_text(paused_at), to_text(paused_at)),
             f"AND {LIVE_SQL}",
         )
 
@@ -158,6 +165,10 @@ class SessionRows:
         """Say why somebody should look, or None."""
         self._update(session, "attention = ?", (text,))
 
+    def set_held(self, session: SessionId, held: Sequence[Held]) -> None:
+        """Say what waits for the end of a pause."""
+        self._update(session, "held = ?", (to_json(list(held)),), "AND s.state = 'paused'")
+
     def end(
         self,
         session: SessionId,
@@ -170,10 +181,12 @@ class SessionRows:
             self._resolve(session)
             changed = self._db.run(
                 "UPDATE sessions SET state = 'ended', ended_at = ?, end_reason = ?, ended_by = ?,"
-                " paused_by = NULL, paused_at = NULL WHERE id = ? AND state <> 'ended'",
+                " paused_by = NULL, paused_at = NULL, held = '[]'"
+                " WHERE id = ? AND state <> 'ended'",
                 (to_text(ended_at), end_reason, ended_by, session),
             )
             self._watchers.forget(session)
+            self._holds.forget(session)
         return changed > 0
 
     def mark_lost(self, now: datetime) -> Sessions:
@@ -211,6 +224,7 @@ class SessionRows:
             (to_json({"steps": [], "detail": BROKER_STOPPED}), session.id),
         )
         self._watchers.forget(session.id)
+        self._holds.forget(session.id)
 
     def _update(
         self, session: SessionId, columns: str, values: Sequence[Value], extra: str = ""

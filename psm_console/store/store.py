@@ -17,6 +17,7 @@ from .bells import Ringer
 from .connection import Connection, connect, sentences
 from .directives import DirectiveRows
 from .errors import StoreError
+from .holds import HoldRows
 from .home import Home
 from .inventory import InventoryRows
 from .recordings import RecordingRows
@@ -27,7 +28,7 @@ from .workers import WorkerRows
 
 APPLICATION_ID = 0x50534D31
 """`PSM1` in the header of the file, so that nobody's database is taken for ours."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """How many migrations schema.py has; kept here because reading must not load sqlite-utils."""
 
 
@@ -53,7 +54,10 @@ class Store:
         self.workers = WorkerRows(self._connection)
         self.watchers = WatcherRows(self._connection)
         self.inventory = InventoryRows(self._connection)
-        self.sessions = SessionRows(self._connection, self.workers, self.watchers, clock)
+        self.holds = HoldRows(self._connection)
+        self.sessions = SessionRows(
+            self._connection, self.workers, self.watchers, self.holds, clock
+        )
         self.directives = DirectiveRows(self._connection)
         self.recordings = RecordingRows(self._connection, self.sessions)
         self.used_codes = UsedCodes(self._connection)

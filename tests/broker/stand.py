@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psm_console.broker.moment import new_id
 from psm_console.broker.serve import Running, running
@@ -150,22 +150,18 @@ class Stand:
             or self.sessions(live_only=False)[-1]
         )
 
-    def give(
-        self, session: Session, verb: Verb, by: str = "sue", *, reason: str = "", text: str = ""
-    ) -> Directive:
+    def give(self, session: Session, verb: Verb, by: str = "sue", **more: Any) -> Directive:
         """Store an order and ring, as a supervisor's console does."""
-        directive = self.make(session, verb, by, reason=reason, text=text)
-        with Store.open(self.home) as store:
+        directive = self.make(session, verb, by, **more)
+        with Store.open(self.home) as store, store.transaction():
             store.directives.add(directive)
+            if directive.hold:
+                store.holds.renew(directive.hold, directive.session, by)
         return directive
 
-    def make(
-        self, session: Session, verb: Verb, by: str = "sue", *, reason: str = "", text: str = ""
-    ) -> Directive:
-        """Return an order that nobody was given yet."""
-        return Directive(
-            DirectiveId(new_id()), session.id, verb, by, datetime.now(UTC), reason, text
-        )
+    def make(self, session: Session, verb: Verb, by: str = "sue", **more: Any) -> Directive:
+        """Return an order that nobody was given yet; `more` are fields of the directive."""
+        return Directive(DirectiveId(new_id()), session.id, verb, by, datetime.now(UTC), **more)
 
     def answer(self, given: Directive) -> Directive:
         """The directive once it is answered."""
@@ -180,11 +176,9 @@ class Stand:
         assert found is not None
         return found
 
-    def order(
-        self, session: Session, verb: Verb, by: str = "sue", *, reason: str = "", text: str = ""
-    ) -> Directive:
+    def order(self, session: Session, verb: Verb, by: str = "sue", **more: Any) -> Directive:
         """Give an order and return its answer."""
-        return self.answer(self.give(session, verb, by, reason=reason, text=text))
+        return self.answer(self.give(session, verb, by, **more))
 
     def recording(self, session: Session) -> Path:
         """The folder of a session's recording."""
