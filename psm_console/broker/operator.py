@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 import asyncssh
@@ -15,7 +15,9 @@ from .authentication import Proof
 from .doorway import Doorway
 from .driver import CrowdedError, SessionDriver
 from .halves import OperatorHalf
-from .login import FORM, LoginDesk, LoginGround
+from .jump import ONE_DEEP, SSH_PORT, CarriedLeg, JumpGround, Jumps, unknown
+from .login import FORM, LoginDesk
+from .outer import Outer
 from .target import TargetRefusedError
 
 log = logging.getLogger(__name__)
@@ -25,7 +27,7 @@ class RefusedError(Exception):
     """A session can not start; the text is a sentence for the operator."""
 
 
-class LegGround(LoginGround, Protocol):
+class LegGround(JumpGround, Protocol):
     """What an operator leg needs of the worker it runs in."""
 
     @property
@@ -44,24 +46,27 @@ class LegGround(LoginGround, Protocol):
         """Decide, and bring a session into being; raise `RefusedError` when it may not be."""
 
 
-class OperatorLeg(asyncssh.SSHServer):
-    """asyncssh's callbacks of one operator's connection."""
+class OperatorLeg(CarriedLeg):
+    """asyncssh's callbacks of one operator's connection, with `outer` of one inside another."""
 
-    def __init__(self, worker: LegGround) -> None:
+    def __init__(self, worker: LegGround, outer: Outer | None = None) -> None:
         self._worker = worker
+        self.outer = outer
         self._session: asyncio.Task[SessionDriver] | None = None
         self._driver: SessionDriver | None = None
         self.connection: asyncssh.SSHServerConnection
         self.login: LoginDesk
         self.closed = False
-        self._full = False
+        self._full: set[str] = set()
+        """Which wires take nothing more: our own, the outer connection's."""
+        self._jumps = Jumps(worker)
 
     # Login
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connection = conn
         self._worker.arrived(self)
-        self.login = LoginDesk(conn, self._worker)
+        self.login = LoginDesk(conn, self._worker, self.outer)
         if not self._worker.doorway.enter(self, self.login.peer, conn.abort):
             self._worker.refusals.stranger(
                 "login.refuse", "-", f"from {self.login.peer}: too many are logging in"
@@ -98,9 +103,17 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def wire(self, full: bool) -> None:
         """The connection takes nothing more, or takes bytes again."""
-        self._full = full
+        self._wire("own", full)
+
+    def outer_wire(self, full: bool) -> None:
+        """The same of the connection that carries this one."""
+        self._wire("outer", full)
+
+    def _wire(self, which: str, full: bool) -> None:
+        self._full = self._full | {which} if full else self._full - {which}
+        self._jumps.wire(bool(self._full))
         if self._driver is not None:
-            self._driver.operator_wire(full)
+            self._driver.operator_wire(bool(self._full))
 
     # Channels
 
@@ -127,7 +140,7 @@ class OperatorLeg(asyncssh.SSHServer):
             raise RefusedError(f"{proof.login.operator} names no account; {FORM}")
         driver = await self._worker.start_session(self, proof, account)
         self._driver = driver
-        driver.operator_wire(self._full)
+        driver.operator_wire(bool(self._full))
         if self.closed:
             driver.operator_lost(None)
         await driver.open_target()
@@ -135,8 +148,16 @@ class OperatorLeg(asyncssh.SSHServer):
 
     def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> bool:
-        raise self.refused("port forwarding", f"to {dest_host}:{dest_port}")
+    ) -> Awaitable[asyncssh.SSHTCPSession[bytes]]:
+        proof = self.login.proof
+        inside = self.outer is not None
+        if proof is not None and not inside and self._jumps.leads(proof, dest_host, dest_port):
+            peer = self.connection.get_extra_info("peername") or ("?", 0)
+            return self._jumps.open(proof, (peer[0], peer[1]), dest_host, dest_port)
+        refused = self.refused("port forwarding", f"to {dest_host}:{dest_port}")
+        if dest_port == SSH_PORT:
+            refused = _prohibited(ONE_DEEP if inside else unknown(dest_host))
+        raise refused
 
     def server_requested(self, listen_host: str, listen_port: int) -> bool:
         self.refused("remote port forwarding", f"from {listen_host}:{listen_port}")

@@ -8,6 +8,8 @@ from psm_console.domain.names import AccountRef, Login, is_name
 
 from .authentication import Proof
 
+Peer = tuple[str, int]
+"""A client's address and port."""
 INNER_FORM = "log in as an account of it, for example ssh -J broker root@db1"
 
 
@@ -19,7 +21,7 @@ class Outer:
     """
 
     proof: Proof
-    peer: tuple[str, int]
+    peer: Peer
     target: str
 
     def login(self, user: str) -> Login | None:

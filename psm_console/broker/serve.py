@@ -15,11 +15,11 @@ from psm_console.credentials import ensure_key
 from psm_console.recording.signing import Signer
 from psm_console.store import Home, StoreThread
 
-from . import algorithms
 from .authentication import OperatorConnection
 from .inspectors import Inspectors
 from .listening import BACKLOG, bind
 from .mishaps import show_mishaps
+from .operator_options import operator_options
 from .policy_file import PolicyFile
 from .remains import put_away
 from .worker import Worker, utc_now
@@ -83,33 +83,7 @@ async def working(home: Home, listening: socket.socket) -> AsyncIterator[Running
 async def _listen(
     listening: socket.socket, worker: Worker, host_key: asyncssh.SSHKey
 ) -> asyncio.AbstractServer:
-    options = asyncssh.SSHServerConnectionOptions(
-        server_factory=worker.operator_leg,
-        server_host_keys=[host_key],
-        kex_algs=algorithms.KEX,
-        encryption_algs=algorithms.CIPHERS,
-        mac_algs=algorithms.MACS,
-        signature_algs=algorithms.SIGNATURES,
-        compression_algs=None,
-        password_auth=False,
-        host_based_auth=False,
-        gss_auth=False,
-        gss_kex=False,
-        gss_host=None,
-        kbdint_auth=True,
-        public_key_auth=True,
-        authorized_client_keys=None,
-        line_editor=False,
-        encoding=None,
-        window=algorithms.WINDOW,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        allow_scp=False,
-        keepalive_interval=algorithms.KEEPALIVE_S,
-        keepalive_count_max=algorithms.KEEPALIVES,
-        login_timeout=algorithms.LOGIN_TIMEOUT_S,
-        config=None,
-    )
+    options = operator_options(worker.operator_leg, host_key)
     loop = asyncio.get_running_loop()
     return await loop.create_server(
         lambda: OperatorConnection(loop, options, None, None), sock=listening, backlog=BACKLOG

@@ -12,7 +12,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from psm_console.credentials import HostCa
 from psm_console.domain.events import Stopped
+from psm_console.domain.inventory import Inventory
 from psm_console.domain.names import AccountRef, SessionId, WorkerId
 from psm_console.domain.policy import Policy
 from psm_console.domain.text import visible
@@ -27,6 +29,7 @@ from .ground import Ground
 from .moment import new_id, utc_now
 from .obedience import Obedience
 from .operator import OperatorLeg
+from .outer import Outer
 from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
@@ -51,6 +54,7 @@ class Worker:
         self.signer = signer
         self.sessions: dict[SessionId, SessionDriver] = {}
         self.ground = Ground(store)
+        self.host_ca = HostCa(home.host_ca, time.time)
         self.legs: set[OperatorLeg] = set()
         """The clients' connections, with a session or without."""
         self._tasks: set[asyncio.Task[object]] = set()
@@ -70,6 +74,11 @@ class Worker:
     def policy(self) -> Policy:
         """What holds for sessions that start now."""
         return self._policy_file.policy
+
+    @property
+    def inventory(self) -> Inventory:
+        """The newest inventory that could be read."""
+        return self.ground.inventory
 
     @property
     def keyring(self) -> Keyring:
@@ -137,6 +146,10 @@ class Worker:
     def operator_leg(self) -> OperatorLeg:
         """Return the owner of a client's new connection."""
         return OperatorLeg(self)
+
+    def inner_leg(self, outer: Outer) -> OperatorLeg:
+        """Return the owner of a new connection inside `outer`."""
+        return OperatorLeg(self, outer)
 
     async def start_session(
         self, leg: OperatorLeg, proof: Proof, account: AccountRef

@@ -48,14 +48,24 @@ def decide(
 
 def reachable(operator: str, inventory: Inventory, now: datetime) -> tuple[str, ...]:
     """Return the names of the targets on which `operator` may open some account at `now`."""
-    return tuple(
-        sorted(
-            {
-                account.target
-                for account in inventory.accounts
-                if isinstance(decide(operator, account, inventory, now), Allowed)
-            }
-        )
+    accounts = {grant.account for grant in inventory.grants if grant.operator == operator}
+    allowed = (
+        account.target
+        for account in accounts
+        if isinstance(decide(operator, account, inventory, now), Allowed)
+    )
+    return tuple(sorted(set(allowed)))
+
+
+def may_reach(operator: str, target: str, inventory: Inventory, now: datetime) -> bool:
+    """Say whether `operator` may open some account on `target` at `now`."""
+    accounts = {
+        grant.account
+        for grant in inventory.grants
+        if grant.operator == operator and grant.account.target == target
+    }
+    return any(
+        isinstance(decide(operator, account, inventory, now), Allowed) for account in accounts
     )
 
 
