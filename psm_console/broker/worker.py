@@ -85,6 +85,14 @@ class Worker:
         """The keys that prove somebody now."""
         return self.ground.keyring
 
+    def arrived(self, leg: OperatorLeg) -> None:
+        """Count a client's connection."""
+        self.legs.add(leg)
+
+    def left(self, leg: OperatorLeg) -> None:
+        """Count a client's connection no more."""
+        self.legs.discard(leg)
+
     # Life
 
     async def prepare(self) -> None:
