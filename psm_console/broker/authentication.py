@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import asyncssh
+from asyncssh.constants import MSG_CHANNEL_OPEN
+from asyncssh.packet import SSHPacket
 
 from psm_console.domain.inventory import Identity, Inventory
 from psm_console.domain.names import Login
+from psm_console.domain.text import visible
 
-from .channel_request import Variables
+from .operator_channel import OperatorChannel
 from .wire import widen
 
 log = logging.getLogger(__name__)
+
+_ANSWERED = frozenset(
+    {b"session", b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"}
+)
+"""Types of channel whose own answer is audited where it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,29 +82,44 @@ class OperatorConnection(asyncssh.SSHServerConnection):
     def create_server_channel(
         self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
     ) -> asyncssh.SSHServerChannel[bytes]:
-        """Make a channel that does not collect variables without end."""
-        channel: asyncssh.SSHServerChannel[bytes] = super().create_server_channel(
-            encoding, errors, window, max_pktsize
-        )
-        channel._env = Variables(channel._env)
+        """Make a channel that takes any command, and no variables without end."""
+        channel = super().create_server_channel(encoding, errors, window, max_pktsize)
+        # The same object with other methods: asyncssh has no way to be given a class.
+        channel.__class__ = OperatorChannel
+        assert isinstance(channel, OperatorChannel)
+        channel.confine()
         return channel
+
+    def _process_channel_open(self, kind: int, number: int, packet: SSHPacket) -> None:
+        """Have it known when somebody asks for a channel that nobody here has an answer for."""
+        asked = packet.get_remaining_payload()
+        name = asked[4 : 4 + int.from_bytes(asked[:4], "big")]
+        if name not in _ANSWERED:
+            self._refuse(f"a channel of type {visible(name.decode('ascii', 'replace'), 64)}")
+        super()._process_channel_open(kind, number, packet)
+
+    # Handlers of packets are found in a table, not by their names.
+    _packet_handlers: ClassVar = {
+        **asyncssh.SSHServerConnection._packet_handlers,
+        MSG_CHANNEL_OPEN: _process_channel_open,
+    }
 
     async def create_agent_listener(self) -> bool:
         """Refuse to forward an agent, and have it known that somebody asked."""
-        self._refuse("agent forwarding")
+        self._refuse("agent forwarding", "asked for in a channel")
         return False
 
     async def attach_x11_listener(
         self, chan: object, auth_proto: bytes, auth_data: bytes, screen: int
     ) -> str | None:
         """Refuse to forward X11, and have it known that somebody asked."""
-        self._refuse("X11 forwarding")
+        self._refuse("X11 forwarding", "asked for in a channel")
         return None
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str, detail: str = "") -> None:
         owner = self.get_owner()
         if isinstance(owner, ProvedBy):
-            owner.refused(what, "asked for in a channel")
+            owner.refused(what, detail)
 
     def _tell(self, *, full: bool) -> None:
         owner = self.get_owner()

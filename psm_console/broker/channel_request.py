@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
+from typing import cast
 
 import asyncssh
 
@@ -17,17 +18,15 @@ from . import algorithms
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _VALUE_LIMIT = 1024
-_COLLECTED, _LONGEST = 256, 8192
 _VARIABLES = 64
 """Passed on for a channel at most."""
 
 
-class Variables(dict[bytes, bytes]):
-    """What a client wants set, as asyncssh collects it: it would collect without end."""
+class _Command(bytes):
+    """A command as its bytes. asyncssh takes one that is false for none, and opens a shell."""
 
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if len(self) < _COLLECTED and len(name) + len(value) <= _LONGEST:
-            super().__setitem__(name, value)
+    def __bool__(self) -> bool:
+        return True
 
 
 @dataclass(slots=True)
@@ -38,6 +37,7 @@ class ChannelRequest:
     term: str = ""
     modes: dict[int, int] = field(default_factory=dict)
     command: str | None = None
+    """Bytes that are not UTF-8 stand in it as lone surrogates (PEP 383)."""
     subsystem: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     started: bool = False
@@ -74,10 +74,13 @@ class ChannelRequest:
         allowed: tuple[str, ...],
     ) -> None:
         """Ask the same of the target, with the variables whose names `allowed` lets by."""
-        size = self.size
+        size, command = self.size, self.command
         await connection.create_session(
             factory,
-            command=self.command,
+            # Bytes pass through asyncssh as they are.
+            command=command
+            if command is None
+            else cast(str, _Command(command.encode("utf-8", "surrogateescape"))),
             subsystem=self.subsystem,
             request_pty=size is not None and "force",
             term_type=self.term,

@@ -117,8 +117,9 @@ class ChannelRecorder:
             psm=origin,
         )
         self._cast.file.append(self._header(header))
-        if command != opening.command:
-            self._cast.note("command", {"text": lines.text(opening.command or "")})
+        whole = opening.command or ""
+        if command != opening.command or lines.text(whole) != whole:
+            self._cast.note("command", lines.command(whole))
         self._sign(_us(opening.at))
 
     @property

@@ -52,7 +52,23 @@ def seconds(us: int) -> float:
 
 def text(value: str) -> str:
     """Return `value` with lone surrogates (bytes that were no text) spelled out, so it encodes."""
-    return value.encode("utf-8", "surrogatepass").decode("utf-8", "backslashreplace")
+    return exact(value).decode("utf-8", "backslashreplace")
+
+
+def exact(value: str) -> bytes:
+    """Return the bytes that `value` stands for, where what was no text became surrogates."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+
+
+def command(value: str) -> dict[str, object]:
+    """Return what is said of a command that does not fit the header, or is not all text."""
+    shown = text(value)
+    if shown == value:
+        return {"text": value}
+    return {"text": shown, "base64": base64.b64encode(exact(value)).decode()}
 
 
 def header(value: Header) -> bytes:

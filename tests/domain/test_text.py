@@ -45,3 +45,8 @@ def test_marks_piled_on_one_character_are_cut_off() -> None:
 
 def test_the_limit_counts_what_is_shown() -> None:
     assert visible("\x1b" * 10, limit=8) == "\\x1b\\x1…"
+
+
+def test_a_byte_that_was_no_text_is_spelled_as_that_byte() -> None:
+    assert visible(b"a\xff\x80".decode("utf-8", "surrogateescape")) == "a\\xff\\x80"
+    assert visible("\ud800") == "\\ud800"
