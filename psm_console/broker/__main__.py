@@ -16,6 +16,7 @@ from psm_console.store import Home, HomeError, StoreError
 from .draining import drain
 from .listening import ListenError, adopt
 from .serve import Running, working
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +25,17 @@ _MORE_EXPENDABLE = "200"
 
 
 async def _work(
-    home: Home, listening: socket.socket, leash: socket.socket, orphan_s: float
+    home: Home,
+    listening: socket.socket,
+    leash: socket.socket,
+    tally: Tally,
+    orphan_s: float,
 ) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     reader, writer = await asyncio.open_connection(sock=leash)
-    async with working(home, listening) as running:
+    async with working(home, listening, tally) as running:
         writer.write(b"ready\n")
         obeying = asyncio.create_task(_obey(reader, running, orphan_s), name="leash")
         stopped = asyncio.create_task(stopping.wait(), name="stop")
@@ -63,6 +68,8 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--listening", type=int, required=True, help="an inherited descriptor")
     parser.add_argument("--leash", type=int, required=True, help="an inherited descriptor")
+    parser.add_argument("--tally", type=int, required=True, help="an inherited descriptor")
+    parser.add_argument("--row", type=int, required=True, help="this worker's row of the tally")
     parser.add_argument("--orphan", type=float, default=0.0, help="seconds without supervisor")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
@@ -70,7 +77,15 @@ def main() -> int:
     leash = socket.socket(fileno=given.leash)
     leash.set_inheritable(False)
     try:
-        asyncio.run(_work(Home(given.home), adopt(given.listening), leash, given.orphan))
+        asyncio.run(
+            _work(
+                Home(given.home),
+                adopt(given.listening),
+                leash,
+                Tally(given.tally, given.row),
+                given.orphan,
+            )
+        )
     except (HomeError, StoreError, ListenError) as error:
         print(f"psm: {error}", file=sys.stderr)
         return 1

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from psm_console.store import Home
 
+from .tally import ROWS, Tally, allot
+
 log = logging.getLogger(__name__)
 
 _READY_S = 30.0
@@ -36,6 +38,7 @@ class _Member:
     process: asyncio.subprocess.Process
     reader: asyncio.StreamReader
     leash: asyncio.StreamWriter
+    row: int
 
     def tell(self, line: str) -> None:
         """Send a line, unless the worker is gone: then its end is noticed elsewhere."""
@@ -43,14 +46,42 @@ class _Member:
             self.leash.write(line.encode() + b"\n")
 
 
+class Rows:
+    """Which worker writes which row of the counts that all share."""
+
+    def __init__(self) -> None:
+        self.descriptor = allot()
+        self._free = list(range(ROWS - 1, 0, -1))
+        self._view = Tally(self.descriptor, 0)
+        self._view.leave()
+
+    def take(self) -> int:
+        """Return a row that no worker has; raises `WorkerError` when there is none."""
+        if not self._free:
+            raise WorkerError(f"{ROWS - 1} workers are at work or drain, and that is the limit")
+        return self._free.pop()
+
+    def give_back(self, row: int) -> None:
+        """Forget what the dead worker of `row` had counted."""
+        self._view.clear(row)
+        self._free.append(row)
+
+
 class Crew:
     """`count` workers on one listening socket; without us they go on for `orphan_s` seconds."""
 
     def __init__(
-        self, home: Home, listening: socket.socket, count: int, orphan_s: float, lost: Lost
+        self,
+        home: Home,
+        listening: socket.socket,
+        rows: Rows,
+        count: int,
+        orphan_s: float,
+        lost: Lost,
     ) -> None:
         self._home = home
         self._listening = listening
+        self._rows = rows
         self._count = count
         self._orphan_s = orphan_s
         self._lost = lost
@@ -95,6 +126,7 @@ class Crew:
         await asyncio.gather(*self._keepers)
 
     async def _begin(self, place: int) -> None:
+        row = self._rows.take()
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(
@@ -104,13 +136,15 @@ class Crew:
                 *("--home", str(self._home.root)),
                 *("--listening", str(self._listening.fileno())),
                 *("--leash", str(theirs.fileno())),
+                *("--tally", str(self._rows.descriptor)),
+                *("--row", str(row)),
                 *("--orphan", f"{self._orphan_s:g}"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
-                pass_fds=(self._listening.fileno(), theirs.fileno()),
+                pass_fds=(self._listening.fileno(), theirs.fileno(), self._rows.descriptor),
             )
         reader, leash = await asyncio.open_connection(sock=ours)
-        self._members[place] = _Member(process, reader, leash)
+        self._members[place] = _Member(process, reader, leash, row)
         if await reader.readline() != b"ready\n":
             status = await process.wait()
             raise WorkerError(f"a worker ended with status {status} before it was ready; see above")
@@ -124,6 +158,7 @@ class Crew:
             member = self._members[place]
             status = await member.process.wait()
             member.leash.close()
+            self._rows.give_back(member.row)
             if self._leaving.is_set():
                 return
             log.error("worker %d ended with status %d", member.process.pid, status)

@@ -19,7 +19,7 @@ _ARRIVALS_S = 30.0
 
 async def drain(running: Running, left_s: float) -> None:
     """Stop accepting, tell the operators, and return when nobody is left or time is up."""
-    running.server.close()
+    running.accepting.close()
     loop = asyncio.get_running_loop()
     began = loop.time()
     ends = began + left_s

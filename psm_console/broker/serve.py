@@ -15,13 +15,15 @@ from psm_console.credentials import ensure_key
 from psm_console.recording.signing import Signer
 from psm_console.store import Home, StoreThread
 
+from .accepting import Accepting
 from .authentication import OperatorConnection
 from .inspectors import Inspectors
-from .listening import BACKLOG, bind
+from .listening import bind
 from .mishaps import show_mishaps
 from .operator_options import operator_options
 from .policy_file import PolicyFile
 from .remains import put_away
+from .tally import Tally
 from .worker import Worker, utc_now
 
 
@@ -30,7 +32,7 @@ class Running:
     """A worker that accepts connections."""
 
     worker: Worker
-    server: asyncio.AbstractServer
+    accepting: Accepting
     host: str
     port: int
 
@@ -52,7 +54,9 @@ async def running(home: Home, listen: str) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def working(home: Home, listening: socket.socket) -> AsyncIterator[Running]:
+async def working(
+    home: Home, listening: socket.socket, tally: Tally | None = None
+) -> AsyncIterator[Running]:
     """Accept connections on `listening` inside the block; leaving it ends the sessions in order.
 
     Raises `HomeError`, `StoreError` or `ConfigError` with a sentence.
@@ -64,7 +68,7 @@ async def working(home: Home, listening: socket.socket) -> AsyncIterator[Running
     async with AsyncExitStack() as stack:
         store = StoreThread(home)
         stack.callback(store.close)
-        worker = Worker(home, store, policy, signer)
+        worker = Worker(home, store, policy, signer, tally or Tally.alone())
         await worker.prepare()
         host, port = listening.getsockname()[:2]
         await store.call(
@@ -73,18 +77,14 @@ async def working(home: Home, listening: socket.socket) -> AsyncIterator[Running
             )
         )
         worker.begin()
-        server = await _listen(listening, worker, host_key)
-        yield Running(worker, server, host, port)
-        server.close()
+        accepting = _accept(listening, worker, host_key)
+        yield Running(worker, accepting, host, port)
+        accepting.close()
         await worker.stop("the broker is stopping")
         await store.call(lambda opened: opened.workers.retire(worker.id))
 
 
-async def _listen(
-    listening: socket.socket, worker: Worker, host_key: asyncssh.SSHKey
-) -> asyncio.AbstractServer:
+def _accept(listening: socket.socket, worker: Worker, host_key: asyncssh.SSHKey) -> Accepting:
     options = operator_options(worker.operator_leg, host_key)
     loop = asyncio.get_running_loop()
-    return await loop.create_server(
-        lambda: OperatorConnection(loop, options, None, None), sock=listening, backlog=BACKLOG
-    )
+    return Accepting(listening, lambda: OperatorConnection(loop, options, None, None), worker.tally)

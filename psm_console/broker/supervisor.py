@@ -19,7 +19,7 @@ from psm_console.credentials import ensure_key
 from psm_console.store import Home, Store, StoreError, load_policy
 from psm_console.store.store import utc_now
 
-from .crew import Crew, WorkerError
+from .crew import Crew, Rows, WorkerError
 from .inspectors import Inspectors
 from .listening import DEFAULT_LISTEN, bind, given
 from .notify import notify
@@ -92,6 +92,7 @@ class Supervisor:
         self._home = home
         self._serving = serving
         self._listening = listening
+        self._rows = Rows()
         self._crew = self._new_crew()
         self._leaving: set[asyncio.Task[None]] = set()
         self._inspectors = Inspectors(home)
@@ -172,7 +173,12 @@ class Supervisor:
     def _new_crew(self) -> Crew:
         serving = self._serving
         return Crew(
-            self._home, self._listening, serving.workers, serving.drain_max_s, self._worker_lost
+            self._home,
+            self._listening,
+            self._rows,
+            serving.workers,
+            serving.drain_max_s,
+            self._worker_lost,
         )
 
     async def _worker_lost(self, pid: int, status: int) -> None:

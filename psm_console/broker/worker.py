@@ -33,6 +33,7 @@ from .outer import Outer
 from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
+from .tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,9 @@ _TRIES = 3
 class Worker:
     """All live sessions of this process. It keeps its lease, and obeys directives for its own."""
 
-    def __init__(self, home: Home, store: StoreThread, policy: PolicyFile, signer: Signer) -> None:
+    def __init__(
+        self, home: Home, store: StoreThread, policy: PolicyFile, signer: Signer, tally: Tally
+    ) -> None:
         self.id = WorkerId(new_id())
         self.home = home
         self.store = store
@@ -57,6 +60,8 @@ class Worker:
         self.host_ca = HostCa(home.host_ca, time.time)
         self.legs: set[OperatorLeg] = set()
         """The clients' connections, with a session or without."""
+        self.tally = tally
+        tally.carry(0)
         self._tasks: set[asyncio.Task[object]] = set()
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
@@ -88,10 +93,12 @@ class Worker:
     def arrived(self, leg: OperatorLeg) -> None:
         """Count a client's connection."""
         self.legs.add(leg)
+        self.tally.carry(len(self.legs))
 
     def left(self, leg: OperatorLeg) -> None:
         """Count a client's connection no more."""
         self.legs.discard(leg)
+        self.tally.carry(len(self.legs))
 
     # Life
 

@@ -22,7 +22,7 @@ from .context import Invocation
 from .output import say
 
 INTERRUPTED = 130
-_SENTENCES = {"DemoError", "ListenError", "RecordingError"}
+_SENTENCES = {"DemoError", "ListenError", "RecordingError", "ServeError", "SuccessionError"}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -29,6 +29,7 @@ def session_row(session: Session) -> Row:
         "ticket": session.ticket,
         "reason": session.reason,
         "client": session.client,
+        "worker": session.worker,
         "end_reason": session.end_reason,
         "ended_by": session.ended_by,
         "paused_by": session.paused_by,

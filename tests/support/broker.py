@@ -51,8 +51,9 @@ class InventoryText:
 class Broker:
     """`with Broker() as broker:` one that runs; `home` is its home, `psm` runs our command line.
 
-    `config` is the text of config.toml. With `target`, the inventory has it as `db1`, and `ana`
-    holds a grant for its account: `broker.client` is her ssh, `broker.login` her user name.
+    `config` is the text of config.toml, `serve` are options of `psm serve`. With `target`, the
+    inventory has it as `db1`, and `ana` holds a grant for its account: `broker.client` is her ssh,
+    `broker.login` her user name.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Broker:
         *,
         config: str = "",
         inventory: str = "",
+        serve: Sequence[str] = ("--workers", "1"),
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.target = target
         self._config = config
         self._inventory = inventory
+        self._serve = tuple(serve)
         self._env = dict(env or {})
         self.process: subprocess.Popen[bytes] | None = None
         self.host = "127.0.0.1"
@@ -133,7 +136,8 @@ class Broker:
 
     def start(self) -> None:
         """Start the broker and wait until it accepts connections; `port` is then known."""
-        argv = [*_psm(self.home), "serve", "--listen", f"{self.host}:{self.port}", "--ready-json"]
+        listen = f"{self.host}:{self.port}"
+        argv = [*_psm(self.home), "serve", "--listen", listen, "--ready-json", *self._serve]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
