@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
+import signal
 import sys
+from functools import partial
+from types import FrameType
 
 from psm_console.domain.inventory import Identity
 from psm_console.domain.text import visible
@@ -38,5 +42,15 @@ def start(
     # What was imported stays: looking through it again and again would halt the picture.
     gc.collect()
     gc.freeze()
+    signal.signal(signal.SIGTERM, partial(_told_to_leave, app))
     app.run()
     return app.return_value if app.return_value is not None else app.return_code or 0
+
+
+def _told_to_leave(app: ConsoleApp, number: int, frame: FrameType | None) -> None:
+    """Leave as with a key: what is watched is noted as left, and the terminal is given back."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        sys.exit(128 + number)
+    loop.call_soon_threadsafe(app.exit, 128 + number)

@@ -1,0 +1,190 @@
+"""A process that serves a visitor has given up keys, other files, network and other processes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from psm_console.confinement import offered
+from psm_console.credentials import make_key
+from psm_console.operations import VisitOrder
+from psm_console.store import Home, Store
+
+_ABI_TCP, _ABI_SCOPES = 4, 6
+
+_TRIES = """
+import json, os, socket, subprocess, sys
+from pathlib import Path
+from psm_console.cli.visitor import visitor_reach
+from psm_console.confinement import ProcessLimits, confine, limit, shed_capabilities
+from psm_console.store import Home, Store
+
+home, credential = Home(Path(sys.argv[1])), Path(sys.argv[2])
+stranger = socket.create_server(("127.0.0.1", 0))
+parent = os.getppid()
+limit(ProcessLimits())
+shed_capabilities()
+confine(visitor_reach(home))
+
+def tried(act):
+    try:
+        act()
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+
+def bell():
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    one.bind(str(home.run / "store~1-x.bell"))
+    (home.run / "store~1-x.bell").unlink()
+
+def audited():
+    with Store.open(home) as store:
+        store.audit.append(store.clock(), "test.try", "sue")
+
+print(json.dumps({
+    "host key": tried(home.host_key.read_bytes),
+    "recording key": tried(home.recording_key.read_bytes),
+    "keys listed": tried(lambda: list(home.keys.iterdir())),
+    "credential": tried(credential.read_bytes),
+    "config": tried(home.config.read_bytes),
+    "shadow": tried(Path("/etc/shadow").read_bytes),
+    "key removed": tried(home.host_key.unlink),
+    "recording written": tried(lambda: (home.recordings / "s" / "x").write_text("x")),
+    "recording removed": tried((home.recordings / "s" / "1-shell.cast").unlink),
+    "file made": tried(lambda: (home.root / "x").write_text("x")),
+    "parent's memory": tried(Path(f"/proc/{parent}/environ").read_bytes),
+    "parent signalled": tried(lambda: os.kill(parent, 0)),
+    "program run": tried(lambda: subprocess.run([sys.executable, "-c", ""])),
+    "connected": tried(lambda: socket.create_connection(stranger.getsockname())),
+    "listened": tried(lambda: socket.create_server(("127.0.0.1", 0))),
+    "recording read": tried((home.recordings / "s" / "1-shell.cast").read_bytes),
+    "signers read": tried(home.allowed_signers.read_bytes),
+    "bell bound": tried(bell),
+    "store written": tried(audited),
+    "module loaded": tried(lambda: __import__("textual.app")),
+}))
+"""
+_NEEDED = {"recording read", "signers read", "bell bound", "store written", "module loaded"}
+_NEEDS_ABI = {
+    "connected": _ABI_TCP,
+    "listened": _ABI_TCP,
+    "parent signalled": _ABI_SCOPES,
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A home with keys and a recording, its store open as a broker has it."""
+    home = Home(tmp_path / "home")
+    home.create()
+    make_key(home.host_key, "host")
+    make_key(home.recording_key, "recording")
+    home.allowed_signers.write_text("")
+    home.config.write_text("")
+    (home.recordings / "s").mkdir()
+    (home.recordings / "s" / "1-shell.cast").write_text("{}")
+    with Store.create(home) as store:
+        store.audit.append(store.clock(), "test.begin", "local")
+        yield home
+
+
+def _python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-B", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+@pytest.mark.attack
+def test_keys_credentials_network_and_other_processes_are_out_of_reach(home: Home) -> None:
+    credential = home.root.parent / "db1.password"
+    credential.write_text("hunter2")
+
+    done = _python("-c", _TRIES, str(home.root), str(credential))
+    assert done.returncode == 0, done.stderr
+    tried: dict[str, str] = json.loads(done.stdout)
+
+    abi = offered()
+    for name, came in tried.items():
+        free = name in _NEEDED or abi < _NEEDS_ABI.get(name, 1)
+        assert (came == "done") == free, (name, came, abi)
+
+
+def _visitor(
+    home: Home, *words: str, required: bool = True, before: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the process of a visit as a broker does, with `before` done in it first."""
+    code = f"""
+import os, subprocess, sys
+from psm_console.operations import VisitOrder
+order = VisitOrder({str(home.root)!r}, "sue", {words!r}, os.getpid(), {required!r})
+reader, writer = os.pipe()
+os.write(writer, order.encode())
+os.close(writer)
+code = {before + chr(10) + "from psm_console.cli.visitor import main; main()"!r}
+argv = [sys.executable, "-I", "-B", "-c", code, str(reader)]
+sys.exit(subprocess.run(argv, pass_fds=[reader], env={{}}, cwd="/").returncode)
+"""
+    return _python("-c", code)
+
+
+def test_a_kernel_without_landlock_serves_visitors_unless_the_policy_forbids_it(home: Home) -> None:
+    without = "import psm_console.cli.visitor as v; v.confine = lambda reach: 0"
+
+    allowed = _visitor(home, "--version", required=False, before=without)
+    refused = _visitor(home, "--version", required=True, before=without)
+
+    assert allowed.returncode == 0, allowed.stderr
+    assert refused.returncode == 1
+    assert "this kernel has no Landlock, and the policy wants it" in refused.stderr
+
+
+@pytest.mark.attack
+def test_a_confinement_that_leaves_keys_open_serves_nobody(home: Home) -> None:
+    leaky = "import psm_console.cli.visitor as v; v.confine = lambda reach: 7"
+
+    done = _visitor(home, "--version", before=leaky)
+
+    assert done.returncode == 1
+    assert "the broker's keys can be read from here" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.attack
+def test_a_confinement_that_fails_serves_nobody(home: Home) -> None:
+    failing = (
+        "import psm_console.cli.visitor as v\n"
+        "def confine(reach): raise v.ConfinementError('Landlock refused: no')\n"
+        "v.confine = confine"
+    )
+
+    done = _visitor(home, "--version", required=False, before=failing)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Landlock refused: no" in done.stderr
+
+
+@pytest.mark.attack
+def test_what_the_broker_would_not_let_through_the_process_refuses_too(home: Home) -> None:
+    for words in (("serve",), ("--home", "/", "session", "ls")):
+        done = _visitor(home, *words, required=False)
+
+        assert done.returncode == 4, done.stderr
+        assert "can not be done over ssh" in done.stderr
+
+
+def test_an_order_is_what_it_was_when_it_arrives() -> None:
+    order = VisitOrder("/h", "sue", ("session", "ls", "ä'\x00"), 7, True)
+
+    assert VisitOrder.decode(order.encode()) == order
+    with pytest.raises(ValueError):
+        VisitOrder.decode(b'{"home": 3}')
