@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from psm_console.domain.session import Size
+from psm_console.terminal import Screen
 
 from . import overlay
 from .tracker import TerminalTracker
+
+log = logging.getLogger(__name__)
 
 _PATIENCE_S = 1.0
 """How long to wait for an escape sequence to end, before it is cancelled."""
@@ -20,6 +24,8 @@ _AGAIN_S = 0.25
 _REPAINT_S, _REPAINTED_S = 1.0, 0.1
 """Between the two window changes that make a program draw everything again: at most, and from the
 first sign that it heeds the one before the other. Both at once would be none to it."""
+_TRIES, _TRY_AGAIN_S = 8, 0.15
+"""How often the screen under a bar is read, as output that comes meanwhile makes it old."""
 _CANCEL = b"\x18"
 _DUMB = frozenset({"dumb", "unknown"})
 
@@ -38,11 +44,17 @@ class Announcer:
         tracker: TerminalTracker,
         write: Callable[[bytes], None],
         repaint: Callable[[int], None],
+        beneath: Callable[[], Awaitable[Screen | None]],
     ) -> None:
-        """`repaint` tells the target's terminal that it has so many rows less than it has."""
+        """`repaint` tells the target's terminal that it has so many rows less than it has.
+
+        `beneath` returns the screen as it would be without any bar, or None when it can not tell
+        at this moment.
+        """
         self._tracker = tracker
         self._write = write
         self._repaint = repaint
+        self._beneath = beneath
         self._size = Size(80, 24)
         self._dumb = False
         self._waiting: list[_Notice] = []
@@ -51,6 +63,7 @@ class Announcer:
         """Rows that the bar has taken; only a repaint gives them back."""
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._nudged = False
+        self._lifting: asyncio.Future[None] | None = None
 
     def say(
         self, text: str, size: Size, *, stays: bool, lifts: bool = False, term: str = ""
@@ -95,6 +108,8 @@ class Announcer:
         """Forget what waits and what was planned."""
         self._waiting.clear()
         self._bar.clear()
+        if self._lifting is not None:
+            self._lifting.cancel()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -156,9 +171,32 @@ class Announcer:
         if self._bar:
             self._draw_again()
             return
-        self._covered = 0
         if self._tracker.full_screen:
-            self._nudge()
+            self._lifting = asyncio.ensure_future(self._uncover())
+
+    async def _uncover(self) -> None:
+        """Draw what is under the bar; where that is not known, have the program do it.
+
+        A few programs heed no new size (mc), and to none the notice should make a difference.
+        """
+        for _ in range(_TRIES):
+            screen = await self._look_beneath()
+            if self._bar or not self._tracker.full_screen:
+                return
+            if screen is not None and self._tracker.between_sequences:
+                self._write(overlay.uncovered(screen.dump_rows(self._covered)))
+                self._covered = 0
+                return
+            await asyncio.sleep(_TRY_AGAIN_S)
+        self._covered = 0
+        self._nudge()
+
+    async def _look_beneath(self) -> Screen | None:
+        try:
+            return await self._beneath()
+        except Exception:
+            log.exception("the screen under a notice can not be made")
+            return None
 
     def _nudge(self) -> None:
         self._nudged = True

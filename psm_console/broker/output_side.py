@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from psm_console.domain.effects import NoticeKind
 from psm_console.domain.live import Gate
 from psm_console.domain.session import Size
+from psm_console.recording.live import screen_now
+from psm_console.terminal import Screen
 
 from . import notices
 from .announcer import Announcer
@@ -31,7 +34,7 @@ class OutputSide:
         """Reading of the target's half."""
         self.withheld = Withheld()
         self._tracker = TerminalTracker()
-        self._announcer = Announcer(self._tracker, self.write, repaint)
+        self._announcer = Announcer(self._tracker, self.write, repaint, self._screen)
 
     def sent(self, data: bytes, datatype: int | None) -> None:
         """Bytes from the target: recorded, then forwarded or withheld."""
@@ -78,6 +81,14 @@ class OutputSide:
             self.write(self._announcer.last(text, self._channel.request.term))
         else:
             self.write(notices.plain(text), STDERR)
+
+    async def _screen(self) -> Screen | None:
+        """Return the screen as recorded, if that is all that the operator was sent."""
+        recorder, seen = self._channel.recorder, self._channel.output_bytes
+        if recorder is None or self.withheld:
+            return None
+        screen = await asyncio.to_thread(screen_now, recorder.path)
+        return screen if seen == self._channel.output_bytes else None
 
     def resized(self, size: Size) -> None:
         """The operator's window has another size."""

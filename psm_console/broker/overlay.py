@@ -62,6 +62,11 @@ def bar(rows: Sequence[str], size: Size) -> bytes:
     return _SAVE + b"\x1b[?6l" + b"".join(drawn) + _PLAIN + _RESTORE
 
 
+def uncovered(drawn: bytes) -> bytes:
+    """Return rows of the program drawn where a bar was, the cursor unmoved."""
+    return _SAVE + b"\x1b[?6l" + drawn + _RESTORE
+
+
 def inserted(rows: Sequence[str], place: Place) -> bytes:
     """Return rows put in above the line that the cursor is in, on a normal screen.
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 
 from psm_console.domain.policy import InputRecording, RecordingPolicy
 from psm_console.domain.session import ChannelKind, Ledger, Size
@@ -126,6 +127,11 @@ class ChannelRecorder:
     def file(self) -> str:
         """The cast's name in the session's folder."""
         return self._cast.file.name
+
+    @property
+    def path(self) -> Path:
+        """Where the cast can be read, whatever the folder is called by now."""
+        return Path(f"/proc/self/fd/{self._shared.folder_fd}/{self.file}")
 
     @property
     def files(self) -> tuple[EvidenceFile, ...]:

@@ -22,6 +22,8 @@ READ = 32 << 10
 """Bytes of a cast taken at once: a few milliseconds of work, also for hostile output."""
 BEHIND = 256 << 10
 """Bytes not shown yet from which on a picture is called behind."""
+NOW = 4 << 20
+"""Bytes without a keyframe from which on the present screen is too much work to be made."""
 _LOOK_AGAIN_S = 0.5
 
 
@@ -34,6 +36,18 @@ def attach(path: Path, *, history: int = 0) -> tuple[Screen, Tail]:
     follower = Follower(path, history=history)
     follower.catch_up()
     return follower.screen or Screen(80, 24, history), follower.tail
+
+
+def screen_now(path: Path) -> Screen | None:
+    """Return the screen at the end of a live cast; None when it takes too much to make it."""
+    try:
+        with Follower(path) as follower:
+            if follower.tail.behind > NOW:
+                return None
+            follower.catch_up()
+            return follower.screen
+    except (OSError, RecordingError):
+        return None
 
 
 class Follower:

@@ -29,6 +29,14 @@ def dump(screen: Views) -> bytes:
     return "".join(parts).encode("utf-8", "replace") + screen._tokens.unread
 
 
+def dump_rows(screen: Views, count: int) -> bytes:
+    """Sequences that draw the first `count` rows, blanks too, over whatever stands there."""
+    parts = []
+    for y, row in enumerate(screen._rows[:count]):
+        parts += [f"\x1b[{y + 1};1H", *_cells(row, 0, len(row.text))]
+    return "".join([*parts, "\x1b[0m"]).encode("utf-8", "replace")
+
+
 def _titles(screen: Views) -> list[str]:
     parts = []
     for title, icon_name in screen._titles:

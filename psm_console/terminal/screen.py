@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from psm_console.terminal.dump import dump
+from psm_console.terminal.dump import dump, dump_rows
 from psm_console.terminal.keyframe import snapshot, state_of
 from psm_console.terminal.keyframe_reading import restore
 from psm_console.terminal.views import Views
@@ -18,6 +18,10 @@ class Screen(Views):
         scrollback.
         """
         return dump(self)
+
+    def dump_rows(self, count: int) -> bytes:
+        """Escape sequences that draw the first `count` rows, blanks too, on any screen."""
+        return dump_rows(self, count)
 
     def snapshot(self) -> bytes:
         """A keyframe: everything but the scrollback, the parser's state too, compressed."""
