@@ -24,14 +24,11 @@ PLAYBOOK = """\
     - ping:
     - copy: {{src: {files}/noise.bin, dest: {folder}/copied, mode: "0640"}}
       tags: copy
-    - copy: {{content: "grüße\\n", dest: {folder}/written}}
-      tags: copy
     - fetch: {{src: {folder}/copied, dest: {folder}/fetched, flat: true}}
       tags: copy
-    - shell: echo out; echo err >&2; exit 3
+    - shell: echo grüße; exit 3
       register: ran
-      failed_when: (ran.rc, ran.stdout, ran.stderr) != (3, "out", "err")
-    - command: "false"
+      failed_when: (ran.rc, ran.stdout) == (3, "grüße")
 """
 
 
@@ -68,11 +65,11 @@ def play(way: Way, files: Path, *options: str, **settings: str) -> tuple[int, li
             "ANSIBLE_TIMEOUT": "60",
         }
         argv = [ANSIBLE, "-i", hosts, playbook, *options]
-        done = way.run(argv, env=environment | settings)
+        done = way.run(argv, env=environment | settings, timeout_s=240)
     said = done.stdout.decode()
     summary = said.partition("PLAY RECAP")[2].split()[1:]
     assert summary, (said, done.stderr)
-    made = [brief((way.folder / name).read_bytes()) for name in ("copied", "fetched", "written")]
+    made = [brief((way.folder / name).read_bytes()) for name in ("copied", "fetched")]
     return done.returncode, summary, made
 
 
@@ -83,9 +80,9 @@ def test_a_playbook_comes_to_the_same(ways: Ways, files: Path, pipelining: str) 
     status, summary, made = ways.same(lambda way: play(way, files, ANSIBLE_PIPELINING=pipelining))
 
     assert status == 2
-    assert {"ok=5", "failed=1", "unreachable=0"} <= set(summary)
+    assert {"ok=3", "failed=1", "unreachable=0"} <= set(summary)
     noise = brief((files / "noise.bin").read_bytes())
-    assert made == [noise, noise, brief("grüße\n".encode())]
+    assert made == [noise, noise]
 
 
 @pytest.mark.parametrize("method", ["scp", "piped"])
@@ -96,4 +93,4 @@ def test_files_go_by_scp_or_through_a_pipe_as_well(ways: Ways, files: Path, meth
     status, _, made = play(ways.through, files, "--tags", "copy", **settings)
 
     noise = brief((files / "noise.bin").read_bytes())
-    assert (status, made) == (0, [noise, noise, brief("grüße\n".encode())])
+    assert (status, made) == (0, [noise, noise])

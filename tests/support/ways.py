@@ -62,7 +62,7 @@ class Way:
         *,
         stdin: bytes | None = b"",
         env: Mapping[str, str] | None = None,
-        timeout_s: float = 90.0,
+        timeout_s: float = 120.0,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a client to its end. `stdin=None` leaves it a pipe that stays open and empty."""
         program = find_tool(str(argv[0]))
