@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from psm_console.domain import effects as fx
 from psm_console.domain.names import DirectiveId, SessionId
-from psm_console.domain.session import Channel, Directive, Held, Receipt, Session, Step
+from psm_console.domain.session import Channel, Directive, Held, Outcome, Receipt, Session, Step
 from psm_console.domain.text import visible
 from psm_console.recording.signing import Checkpoint
 from psm_console.recording.writer import Seal
@@ -23,6 +23,7 @@ from .live_channel import LiveChannel
 log = logging.getLogger(__name__)
 
 Write = Callable[[Store], object]
+Told = Callable[[Outcome, Receipt], None]
 Stored = fx.SaveState | fx.SaveAttention | fx.SaveEnd | fx.Audit | fx.Acknowledge
 _DETAIL = 500
 _AGAIN_S = 0.5
@@ -37,6 +38,8 @@ class _Claim:
     at: float
     ms: float
     """Milliseconds from the request to the claim."""
+    told: Told | None = None
+    """Who is told beside the store."""
 
 
 class Journal:
@@ -63,6 +66,13 @@ class Journal:
         """Note that this session's worker took `directive` at `at` seconds of the session."""
         ms = (self._clock() - directive.requested_at) / timedelta(milliseconds=1)
         self._claims[directive.id] = _Claim(directive, at, max(ms, 0.0))
+
+    def directly(self, directive: Directive, at: float, told: Told) -> None:
+        """Note an order that came past the store: `told` hears what the store learns later."""
+        self._claims[directive.id] = _Claim(directive, at, 0.0, told)
+        self._writes.append(lambda store: store.directives.add(directive))
+        detail = f"{directive.id} by the control socket: {directive.reason}"
+        self._audit(f"session.{directive.verb}", directive.actor, detail)
 
     def note(self, effect: Stored) -> None:
         """Take an effect that the store must learn."""
@@ -108,6 +118,8 @@ class Journal:
         self._writes.append(
             lambda store: store.directives.finish(effect.directive, effect.outcome, receipt)
         )
+        if claim.told is not None:
+            claim.told(effect.outcome, receipt)
 
     def channel_opened(self, channel: LiveChannel) -> None:
         """Store a new channel."""

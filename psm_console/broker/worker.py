@@ -22,6 +22,7 @@ from psm_console.recording.signing import Signer
 from psm_console.store import Home, Ringer, Store, StoreThread, listen
 
 from .admission import Admission
+from .control import Control
 from .authentication import Keyring, Proof
 from .doorway import Doorway
 from .driver import SessionDriver
@@ -74,6 +75,7 @@ class Worker:
         """Why no session starts any more, once that is so."""
         self.doorway = Doorway(time.monotonic)
         self.refusals = RefusalLog(self.audit, time.monotonic)
+        self._control = Control(home, self.id, self.sessions, self.refusals)
 
     @property
     def policy(self) -> Policy:
@@ -111,6 +113,7 @@ class Worker:
         self.spawn(self._keep(self._heartbeat), "heartbeat")
         self.spawn(self._keep(self._obey), "directives")
         self.spawn(self._keep(self._sync), "sync")
+        self.spawn(self._keep(self._control.run), "control")
 
     async def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Do `work` for ever: a mistake in it must not leave the broker deaf or its lease lapse."""

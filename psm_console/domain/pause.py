@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .attention import Attention
 from .effects import Acknowledge, Audit, Effect, Mark, SaveState
 from .events import Directed
-from .session import Held, Outcome, SessionState
+from .session import Held, Outcome, Session, SessionState
 
 LEASE_S = 3.5
 """How long a lease holds without being renewed. With a look each second, others know in 5 s."""
@@ -89,6 +89,12 @@ class Pause:
     def over(self) -> list[Effect]:
         """Take back what others were told of it."""
         return self.attention.calm(UNWATCHED, ENDING_SOON)
+
+
+def unwatched(session: Session) -> bool:
+    """Whether `session` is paused and nobody holds the pause."""
+    marked = UNWATCHED in (session.attention or "").split("; ")
+    return marked and session.state is SessionState.PAUSED
 
 
 def resumed(order: Directed) -> str:

@@ -4,7 +4,10 @@ from .act import Act, Scope
 from .actions import ACTIONS, act_named, in_scope
 from .audit import list_audit, verify_audit
 from .ca import HostCaLines, init_ca, prepare_ca, rotate_ca, show_ca
+from .direct import order_directly
+from .ending import Chosen, Ending, sessions_to_end, terminate_many
 from .errors import Denied, Failed, Integrity, NotFound, PsmError, Unreachable, Usage, in_words
+from .holding import RENEW_S, Hold, keep_holding, new_hold, stop_holding
 from .identity import local_identity, visiting_identity
 from .inventory import (
     Applied,
@@ -22,7 +25,7 @@ from .inventory import (
 from .inventory_file import grant_id, read_inventory_file
 from .permission import may
 from .reaching import WayIn, way_in
-from .receipts import wait
+from .receipts import wait, wait_all
 from .recordings import (
     OpenedRecording,
     VerifiedRecording,
@@ -62,11 +65,15 @@ from .watching import watch_changes, watch_recording
 
 __all__ = [
     "ACTIONS",
+    "RENEW_S",
     "VISITOR_COMMANDS",
     "Act",
     "Applied",
+    "Chosen",
     "Denied",
+    "Ending",
     "Failed",
+    "Hold",
     "HostCaLines",
     "Initialised",
     "Integrity",
@@ -94,6 +101,7 @@ __all__ = [
     "in_words",
     "init",
     "init_ca",
+    "keep_holding",
     "keep_watching",
     "list_audit",
     "list_directives",
@@ -102,9 +110,11 @@ __all__ = [
     "list_sessions",
     "local_identity",
     "may",
+    "new_hold",
     "open_recording",
     "open_store",
     "open_visit",
+    "order_directly",
     "pause",
     "permitted",
     "prepare_ca",
@@ -116,12 +126,15 @@ __all__ = [
     "remove_target",
     "resume",
     "rotate_ca",
+    "sessions_to_end",
     "show_ca",
     "show_recording",
     "show_session",
     "start_watching",
+    "stop_holding",
     "stop_watching",
     "terminate",
+    "terminate_many",
     "trusted_keys",
     "verify_audit",
     "verify_folder",
@@ -129,6 +142,7 @@ __all__ = [
     "visiting_identity",
     "visitor_words",
     "wait",
+    "wait_all",
     "warn",
     "watch_changes",
     "watch_recording",

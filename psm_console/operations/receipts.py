@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 
 from psm_console.domain.session import Directive, Outcome
 from psm_console.store import Bell, Home, Store
@@ -21,7 +22,23 @@ def wait(home: Home, directive_id: str, timeout_s: float = PATIENCE_S) -> Direct
 
     Blocks; one that is still pending or claimed then is *not confirmed*, never done.
     """
-    deadline = time.monotonic() + timeout_s
+    return wait_all(home, [directive_id], timeout_s)[0]
+
+
+@told
+def wait_all(
+    home: Home,
+    directive_ids: Sequence[str],
+    timeout_s: float = PATIENCE_S,
+    *,
+    pending_s: float | None = None,
+) -> list[Directive]:
+    """Return the directives, in order, once all are settled or `timeout_s` seconds are over.
+
+    With `pending_s`, also once that is over and no broker has as much as claimed one of them.
+    """
+    began = time.monotonic()
+    deadline = began + timeout_s
     with contextlib.ExitStack() as stack:
         try:
             bell: Bell | None = stack.enter_context(Bell(home, "store"))
@@ -29,10 +46,13 @@ def wait(home: Home, directive_id: str, timeout_s: float = PATIENCE_S) -> Direct
             bell = None
         store = stack.enter_context(Store.open(home, read_only=True))
         while True:
-            directive = store.directives.get(directive_id)
+            found = [store.directives.get(one) for one in directive_ids]
             left = deadline - time.monotonic()
-            if directive.outcome in SETTLED or left <= 0:
-                return directive
+            if left <= 0 or all(one.outcome in SETTLED for one in found):
+                return found
+            unclaimed = any(one.outcome is Outcome.PENDING for one in found)
+            if unclaimed and pending_s is not None and time.monotonic() - began >= pending_s:
+                return found
             if bell is None:
                 time.sleep(min(_POLL_S, left))
             else:

@@ -10,6 +10,7 @@ from pathlib import Path
 from psm_console.domain.authorise import Action
 from psm_console.domain.inventory import Identity
 from psm_console.domain.names import DirectiveId, SessionId
+from psm_console.domain.pause import unwatched
 from psm_console.domain.session import LIVE_STATES, Directive, Session, SessionState, Verb
 from psm_console.domain.text import visible
 from psm_console.store import Store
@@ -123,10 +124,15 @@ def pause(
     reason: str,
     now: datetime,
     *,
+    hold: str = "",
     read_only: bool = False,
 ) -> Directive:
-    """Order a pause."""
-    return _order(store, actor, Verb.PAUSE, session_id, reason, "", now, read_only)
+    """Order a pause. `hold` names the lease of whoever will keep it (operations.holding).
+
+    Without one the pause is marked as unwatched at once. With one, a pause that nobody holds any
+    more is taken over.
+    """
+    return _order(store, actor, Verb.PAUSE, session_id, reason, now, read_only, hold=hold)
 
 
 @told
@@ -137,10 +143,16 @@ def resume(
     reason: str,
     now: datetime,
     *,
+    close_held: bool = False,
     read_only: bool = False,
 ) -> Directive:
-    """Order the end of a pause; nobody may for a session of their own."""
-    return _order(store, actor, Verb.RESUME, session_id, reason, "", now, read_only)
+    """Order the end of a pause; nobody may for a session of their own.
+
+    `close_held` closes the channels whose input waits (`Session.held`) instead of passing it on.
+    """
+    return _order(
+        store, actor, Verb.RESUME, session_id, reason, now, read_only, close_held=close_held
+    )
 
 
 @told
@@ -157,7 +169,8 @@ def warn(
     """Order a warning: `text` appears in the operator's terminal."""
     if not text.strip():
         raise Usage("a warning needs words; say what the operator should read")
-    return _order(store, actor, Verb.WARN, session_id, reason, text, now, read_only)
+    text = words(text, "warning")
+    return _order(store, actor, Verb.WARN, session_id, reason, now, read_only, text=text)
 
 
 @told
@@ -171,9 +184,14 @@ def terminate(
     read_only: bool = False,
 ) -> Directive:
     """Order the end of a session; the operator reads `reason`."""
+    require_reason(reason)
+    return _order(store, actor, Verb.TERMINATE, session_id, reason, now, read_only)
+
+
+def require_reason(reason: str) -> None:
+    """Raise Usage when there is no reason for the operator to read."""
     if not reason.strip():
         raise Usage("terminating needs a reason, which the operator reads: --reason TEXT")
-    return _order(store, actor, Verb.TERMINATE, session_id, reason, "", now, read_only)
 
 
 def add_directive(
@@ -184,6 +202,9 @@ def add_directive(
     reason: str,
     text: str,
     now: datetime,
+    *,
+    hold: str = "",
+    close_held: bool = False,
 ) -> Directive:
     """Write an order and its audit entry, in the caller's transaction or one of its own."""
     directive = Directive(
@@ -194,12 +215,18 @@ def add_directive(
         requested_at=now,
         reason=reason,
         text=text,
+        hold=hold,
+        close_held=close_held,
     )
     detail = {"directive": directive.id, "reason": reason}
     if text:
         detail["text"] = text
+    if close_held:
+        detail["held"] = "close"
     with store.transaction():
         store.directives.add(directive)
+        if hold:
+            store.holds.renew(hold, session, actor.name)
         _note(store, actor, f"session.{verb}", session, now, detail)
     return directive
 
@@ -210,17 +237,22 @@ def _order(
     verb: Verb,
     session_id: str,
     reason: str,
-    text: str,
     now: datetime,
     read_only: bool,
+    *,
+    text: str = "",
+    hold: str = "",
+    close_held: bool = False,
 ) -> Directive:
     session = store.sessions.get(session_id)
     known = require(store, actor, _ACTION[verb], now, session=session, read_only=read_only)
-    reason, text = words(reason, "reason"), words(text, "warning")
+    reason = words(reason, "reason")
     with store.transaction():
         # Read again under the lock, so that two supervisors do not both pause.
-        _check_state(store.sessions.get(session.id), verb)
-        return add_directive(store, known, verb, session.id, reason, text, now)
+        _check_state(store.sessions.get(session.id), verb, hold)
+        return add_directive(
+            store, known, verb, session.id, reason, text, now, hold=hold, close_held=close_held
+        )
 
 
 def words(text: str, noun: str) -> str:
@@ -231,7 +263,7 @@ def words(text: str, noun: str) -> str:
     return line
 
 
-def _check_state(session: Session, verb: Verb) -> None:
+def _check_state(session: Session, verb: Verb, hold: str) -> None:
     """Refuse an order that nobody can carry out."""
     match session.state, verb:
         case SessionState.ENDED, _:
@@ -243,7 +275,13 @@ def _check_state(session: Session, verb: Verb) -> None:
         case SessionState.ENDING, Verb.PAUSE | Verb.RESUME | Verb.WARN:
             raise Failed(f"session {session.id} is ending already")
         case SessionState.PAUSED, Verb.PAUSE:
-            raise Failed(f"session {session.id} is paused already, by {session.paused_by}")
+            if not unwatched(session):
+                raise Failed(f"session {session.id} is paused already, by {session.paused_by}")
+            if not hold:
+                raise Failed(
+                    f"session {session.id} is paused already, by {session.paused_by}, and nobody "
+                    "holds the pause: take it over with `psm session pause --hold`, or resume"
+                )
         case ((SessionState.ACTIVE | SessionState.CONNECTING), Verb.RESUME):
             raise Failed(f"session {session.id} is not paused")
 

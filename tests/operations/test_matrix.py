@@ -57,6 +57,11 @@ MATRIX: dict[str, tuple[Action, Act]] = {
     "resume": (Action.SESSION_RESUME, _resume),
     "warn": (Action.SESSION_WARN, _order("warn", "stop")),
     "terminate": (Action.SESSION_TERMINATE, _order("terminate", "why")),
+    "sessions_to_end": (Action.SESSION_LIST, _plain("sessions_to_end", operations.Chosen())),
+    "terminate_many": (
+        Action.SESSION_TERMINATE,
+        _plain("terminate_many", operations.Chosen(), "why"),
+    ),
     "list_recordings": (Action.RECORDING_LIST, _plain("list_recordings")),
     "show_recording": (Action.RECORDING_LIST, _plain("show_recording", "s-7100")),
     "open_recording": (Action.RECORDING_OPEN, _plain("open_recording", "s-7100")),
