@@ -20,10 +20,11 @@ class NoticeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Write a named moment into every open channel's recording."""
+    """Write a named moment into every open channel's recording; `kind` is one word for it."""
 
     at: float
     label: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

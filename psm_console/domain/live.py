@@ -50,11 +50,15 @@ from .events import (
 from .names import DirectiveId
 from .pause import ENDING_SOON, Pause, closed_held, resumed
 from .policy import Limits
+from .rate import Rate
 from .session import ChannelKind, Outcome, SessionState, Verb
 from .timers import Limit, Timers
 
 BROKER = "broker"
 """The actor of what nobody ordered."""
+
+WARNINGS, WARNINGS_S = 5, 20.0
+"""Messages to an operator that can still be read, and in what time."""
 
 
 class Gate(StrEnum):
@@ -110,6 +114,7 @@ class LiveSession:
         self._timers = Timers(limits, grant_expires_at)
         self._channels: set[int] = set()
         self._waiting: list[DirectiveId] = []
+        self._warnings = Rate(WARNINGS, WARNINGS_S)
         self._unrecorded = False
         self._end_reason = ""
         self._ended_by = BROKER
@@ -260,6 +265,10 @@ class LiveSession:
         if event.verb is Verb.PAUSE and self.pause is not None:
             # Who is paused must not calm those who are to look after it.
             return self.pause.refusal("" if own else event.hold)
+        if event.verb is Verb.WARN and (wait := self._warnings.wait(event.at)):
+            # One nobody can read any more would be told as given.
+            most, span = self._warnings.most, self._warnings.span_s
+            return f"{most} messages in {span:g} s are the most; say it again in {wait:.0f} s"
         return None
 
     def _pause(self, event: Directed) -> list[Effect]:
@@ -269,7 +278,7 @@ class LiveSession:
         done = "input stopped, output withheld"
         alone = self.pause.begun(event.at)
         return [
-            Mark(event.at, _label("pause", event)),
+            Mark(event.at, _label("pause", event), "pause"),
             Checkpoint(event.at),
             SaveState(SessionState.PAUSED, event.by),
             *alone,
@@ -285,7 +294,7 @@ class LiveSession:
         self._timers.resumed(event.at)
         closing = event.held if event.close_held else ()
         return [
-            Mark(event.at, _label("resume", event)),
+            Mark(event.at, _label("resume", event), "resume"),
             Checkpoint(event.at),
             SaveState(SessionState.ACTIVE),
             *calm,
@@ -299,8 +308,9 @@ class LiveSession:
         ]
 
     def _warn(self, event: Directed) -> list[Effect]:
+        self._warnings.take(event.at)
         return [
-            Mark(event.at, f"warn by {event.by}: {event.text}"),
+            Mark(event.at, f"warn by {event.by}: {event.text}", "warn"),
             Checkpoint(event.at),
             Audit("session.warned", event.by, event.text),
             Announce(NoticeKind.WARN, event.by, event.text),
@@ -347,7 +357,7 @@ class LiveSession:
         self._end_reason, self._ended_by = reason, by
         marks: list[Effect] = []
         if recorded:
-            marks = [Mark(at, f"end by {by}: {reason}"), Checkpoint(at)]
+            marks = [Mark(at, f"end by {by}: {reason}", "end"), Checkpoint(at)]
         save = SaveState(SessionState.ENDING)
         return [HoldInput(), *marks, save, *calm, *first, Hangup(reason, by)]
 
@@ -368,7 +378,7 @@ class LiveSession:
 def _limit(at: float, sentence: str) -> list[Effect]:
     """Tell the operator of an end that comes by itself."""
     return [
-        Mark(at, f"warn by {BROKER}: {sentence}"),
+        Mark(at, f"warn by {BROKER}: {sentence}", "warn"),
         Announce(NoticeKind.LIMIT, BROKER, sentence),
     ]
 

@@ -336,3 +336,25 @@ def test_a_session_is_told_of_a_broker_that_is_replaced_and_ends_when_its_time_i
     live.handle(Ticked(3550.0))
     assert live.state is SessionState.ACTIVE
     assert Hangup("the broker is being replaced", "broker") in live.handle(Ticked(3610.0))
+
+
+@pytest.mark.attack
+def test_more_messages_than_can_be_read_are_refused_until_there_was_time() -> None:
+    live = opened()
+    for at in (1.0, 2.0, 3.0, 4.0, 5.0):
+        assert any(isinstance(e, Announce) for e in live.handle(order(Verb.WARN, at, text="stop")))
+
+    effects = live.handle(order(Verb.WARN, 6.0, text="stop"))
+
+    assert not any(isinstance(effect, Announce) for effect in effects)
+    answer = effects[-1]
+    assert isinstance(answer, Acknowledge) and answer.outcome is Outcome.REFUSED
+    assert answer.detail == "5 messages in 20 s are the most; say it again in 15 s"
+    assert any(isinstance(e, Announce) for e in live.handle(order(Verb.WARN, 21.0, text="stop")))
+
+
+@pytest.mark.parametrize("verb", [Verb.PAUSE, Verb.WARN, Verb.TERMINATE])
+def test_a_marker_says_what_it_is_about_apart_from_its_words(verb: Verb) -> None:
+    marks = [e for e in opened().handle(order(verb, text="x")) if isinstance(e, Mark)]
+
+    assert [mark.kind for mark in marks] == ["end" if verb is Verb.TERMINATE else verb]
