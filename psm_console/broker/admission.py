@@ -206,4 +206,5 @@ def _unrecorded(session: SessionId, now: datetime, store: Store) -> None:
 def _client(leg: OperatorLeg) -> str:
     peer = leg.connection.get_extra_info("peername") or ("?", 0)
     version = leg.connection.get_extra_info("client_version") or ""
-    return visible(f"{peer[0]}:{peer[1]} {version}", 120)
+    inside = "" if leg.outer is None else " inside a jump"
+    return visible(f"{peer[0]}:{peer[1]} {version}", 100) + inside

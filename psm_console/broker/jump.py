@@ -13,12 +13,13 @@ from typing import Protocol, cast
 
 import asyncssh
 
-from psm_console.credentials import CredentialError, HostCa
+from psm_console.credentials import HostCa
 from psm_console.domain.access import may_reach
 from psm_console.domain.inventory import Inventory
 from psm_console.domain.text import visible
 
-from .authentication import OperatorConnection, Proof
+from .authentication import OperatorConnection
+from .keyring import Proof
 from .login import LoginGround
 from .moment import utc_now
 from .operator_options import operator_options
@@ -137,7 +138,8 @@ class Jumps:
             raise self._refuse(proof, asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, unknown(host))
         try:
             shown = await asyncio.to_thread(self._ground.host_ca.identity, host)
-        except CredentialError as error:
+        except Exception as error:
+            # Raised further it would end the outer connection with every session in it.
             log.error("nobody can vouch for %s: %s", host, error)
             raise self._refuse(
                 proof,

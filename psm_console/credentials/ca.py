@@ -103,7 +103,7 @@ class HostCa:
             key,
             f"psm {name}",
             principals=[name],
-            valid_after=int(now) - _SKEW_S,
+            valid_after=max(int(now) - _SKEW_S, 0),
             valid_before=int(now) + VALID_S,
             comment=f"psm {name}",
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .jumper import Jumper
 from .stand import Stand
 
 
@@ -21,3 +22,12 @@ def stand(shared_stand: Stand) -> Iterator[Stand]:
     """The module's broker, with no session of an earlier test."""
     yield shared_stand
     shared_stand.tidy()
+
+
+@pytest.fixture
+def jumper(stand: Stand) -> Iterator[Jumper]:
+    """ana's client through a jump; what a test does to the inventory is undone."""
+    # Refusals past a ration are counted only; each test shall find its own in the log.
+    stand.broker.ask(stand.broker.running.worker.refusals._known.clear)
+    yield Jumper(stand)
+    stand.apply(stand.inventory())
