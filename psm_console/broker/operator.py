@@ -19,6 +19,8 @@ from .jump import ONE_DEEP, SSH_PORT, CarriedLeg, JumpGround, Jumps, unknown
 from .login import FORM, LoginDesk
 from .outer import Outer
 from .target import TargetRefusedError
+from .visit import VisitRefusedError
+from .visitors import Guest, Visitors
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ class LegGround(JumpGround, Protocol):
     @property
     def doorway(self) -> Doorway:
         """Counts who is logging in."""
+
+    @property
+    def visitors(self) -> Visitors:
+        """Receives who logged in without an account."""
 
     def arrived(self, leg: OperatorLeg) -> None:
         """Count a client's connection."""
@@ -60,6 +66,7 @@ class OperatorLeg(CarriedLeg):
         self._full: set[str] = set()
         """Which wires take nothing more: our own, the outer connection's."""
         self._jumps = Jumps(worker)
+        self._guest: Guest | None = None
 
     # Login
 
@@ -112,12 +119,17 @@ class OperatorLeg(CarriedLeg):
     def _wire(self, which: str, full: bool) -> None:
         self._full = self._full | {which} if full else self._full - {which}
         self._jumps.wire(bool(self._full))
+        if self._guest is not None:
+            self._guest.wire(bool(self._full))
         if self._driver is not None:
             self._driver.operator_wire(bool(self._full))
 
     # Channels
 
     async def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
+        proof = self.login.proof
+        if proof is not None and proof.login.account is None and self.outer is None:
+            return await self._visit(proof)
         if self._session is None:
             self._session = asyncio.ensure_future(self._start())
         try:
@@ -130,6 +142,16 @@ class OperatorLeg(CarriedLeg):
         except CrowdedError as error:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, str(error)) from None
         return half
+
+    async def _visit(self, proof: Proof) -> asyncssh.SSHServerSession[bytes]:
+        """Open the console, or what is asked for in its place, to an identity that came alone."""
+        if self._guest is None:
+            self._guest = self._worker.visitors.receive(self.connection, proof)
+            self._guest.wire(bool(self._full))
+        try:
+            return OperatorHalf(await self._guest.new_visit())
+        except VisitRefusedError as error:
+            raise _prohibited(str(error)) from None
 
     async def _start(self) -> SessionDriver:
         proof = self.login.proof
@@ -189,6 +211,8 @@ class OperatorLeg(CarriedLeg):
         self._worker.left(self)
         self._worker.doorway.leave(self)
         self.login.left()
+        if self._guest is not None:
+            self._guest.lost()
         if self._driver is not None:
             self._driver.operator_lost(exc)
 

@@ -35,6 +35,7 @@ from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
 from .tally import Tally
+from .visitors import Visitors
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Worker:
         """Why no session starts any more, once that is so."""
         self.doorway = Doorway(time.monotonic)
         self.refusals = RefusalLog(self.audit, time.monotonic)
+        self.visitors = Visitors(self)
         self._control = Control(home, self.id, self.sessions, self.refusals)
 
     @property
@@ -127,6 +129,7 @@ class Worker:
     async def stop(self, reason: str) -> None:
         """End every session, and wait until each is sealed and stored."""
         self.stopping = reason
+        self.visitors.part(reason)
         for driver in list(self.sessions.values()):
             driver.handle(Stopped(driver.at(), reason))
         with contextlib.suppress(TimeoutError):
@@ -134,6 +137,7 @@ class Worker:
                 while self.sessions or self._admission.under_way:
                     self._fewer.clear()
                     await self._fewer.wait()
+        await self.visitors.gone()
         for _ in range(_TRIES):
             if self._tasks:
                 for task in self._tasks:
@@ -240,6 +244,7 @@ class Worker:
             await self._obedience.look()
             await self.refresh_inventory()
             self.ground.check(list(self.sessions.values()), utc_now())
+            self.visitors.check()
 
     async def refresh_inventory(self) -> None:
         """Read the inventory again if it was changed; the old one stays if the store is away."""
