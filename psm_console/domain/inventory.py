@@ -81,6 +81,8 @@ class Target:
     host: str
     port: int
     host_keys: tuple[str, ...]
+    forwards: tuple[str, ...] = ()
+    """Destinations that sessions may forward to, as `domain.forwards.listed` spells them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,22 @@ class SftpPolicy:
     below them."""
 
 
+class InnerSsh(StrEnum):
+    """What becomes of an SSH connection that is made inside a forward."""
+
+    REFUSE = "refuse"
+    """The forward is ended, and port 22 opens for nobody."""
+    FLAG = "flag"
+    """It goes on, audited, and the session asks for attention."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardPolicy:
+    """What holds for forwards, where a target lists any."""
+
+    inner_ssh: InnerSsh = InnerSsh.REFUSE
+
+
 @dataclass(frozen=True, slots=True)
 class ConsolePolicy:
     """Consoles and commands over ssh, for identities that log in without an account."""
@@ -95,6 +111,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     recording: RecordingPolicy = field(default_factory=RecordingPolicy)
     sftp: SftpPolicy = field(default_factory=SftpPolicy)
+    forwards: ForwardPolicy = field(default_factory=ForwardPolicy)
     login: LoginPolicy = field(default_factory=LoginPolicy)
     console: ConsolePolicy = field(default_factory=ConsolePolicy)
     environment: tuple[str, ...] = ("LANG", "LC_*", "TERM", "COLORTERM")

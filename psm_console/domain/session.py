@@ -40,6 +40,7 @@ class ChannelKind(StrEnum):
     SHELL = "shell"
     EXEC = "exec"
     SFTP = "sftp"
+    FORWARD = "forward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class Ledger:
     input_bytes: int = 0
     """What the operator sent and the target was given."""
     input_recorded: str = "counts"
-    """`bytes`, or `counts` where policy keeps typed text out of the recording; `digest` for sftp,
-    whose bytes are kept as operations and SHA-256."""
+    """`bytes`, or `counts` where policy keeps typed text out of the recording; `digest` for sftp
+    and forwards, whose bytes are kept as SHA-256, the former's operations as such."""
     raw_bytes: int = 0
     """Of all bytes, those kept beside the cast because they are not text."""
     digest_bytes: int = 0
@@ -73,6 +74,8 @@ class Ledger:
     """Typed while paused and thrown away."""
     operations: int = 0
     """Of an sftp channel: the file operations that were asked for, the refused ones included."""
+    protocol: str = ""
+    """Of a forward: what its first bytes look like, `tls`, `postgres`…; empty when not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from psm_console.credentials import CredentialError, parse_public_key
+from psm_console.domain.forwards import listed
 from psm_console.domain.inventory import (
     Account,
     CredentialRef,
@@ -66,6 +67,7 @@ class _GroupTable(msgspec.Struct, forbid_unknown_fields=True):
 class _TargetTable(msgspec.Struct, forbid_unknown_fields=True):
     address: str
     host_keys: list[str]
+    forwards: list[str] = []
     accounts: Any = msgspec.field(default_factory=dict)
 
 
@@ -176,7 +178,17 @@ def _target(name: str, row: _TargetTable, at: str) -> Target:
         _fail(f"{at}.host_keys", "at least one is needed; see `ssh-keyscan HOST`, and check it")
     keys = _keys(row.host_keys, f"{at}.host_keys")
     host, port = _address(row.address, f"{at}.address")
-    return Target(name, host, port, keys)
+    return Target(name, host, port, keys, _forwards(row.forwards, f"{at}.forwards"))
+
+
+def _forwards(entries: list[str], at: str) -> tuple[str, ...]:
+    made: dict[str, None] = {}
+    for place, entry in enumerate(entries):
+        try:
+            made[listed(entry)] = None
+        except ValueError as error:
+            _fail(f"{at}[{place}]", str(error))
+    return tuple(made)
 
 
 def _keys(lines: list[str], at: str) -> tuple[str, ...]:

@@ -105,8 +105,14 @@ class InventoryRows:
 
     def _insert_target(self, target: Target) -> None:
         self._db.run(
-            "INSERT INTO targets (name, host, port, host_keys) VALUES (?, ?, ?, ?)",
-            (target.name, target.host, target.port, to_json(target.host_keys)),
+            "INSERT INTO targets (name, host, port, host_keys, forwards) VALUES (?, ?, ?, ?, ?)",
+            (
+                target.name,
+                target.host,
+                target.port,
+                to_json(target.host_keys),
+                to_json(target.forwards),
+            ),
         )
 
     def _insert_account(self, account: Account) -> None:
@@ -174,7 +180,8 @@ def _steps_text(steps: tuple[Step, ...] | None) -> str | None:
 def _target(row: sqlite3.Row) -> Target:
     with reading("target", row["name"]):
         keys = tuple(from_json(row["host_keys"], list[str]))
-        return Target(row["name"], row["host"], row["port"], keys)
+        forwards = tuple(from_json(row["forwards"], list[str]))
+        return Target(row["name"], row["host"], row["port"], keys, forwards)
 
 
 def _account(row: sqlite3.Row) -> Account:

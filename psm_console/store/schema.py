@@ -168,3 +168,9 @@ def m007_holds(db: Database) -> None:
     db.execute("ALTER TABLE directives ADD COLUMN hold TEXT NOT NULL DEFAULT ''")
     db.execute("ALTER TABLE directives ADD COLUMN close_held INTEGER NOT NULL DEFAULT 0")
     db.execute("ALTER TABLE sessions ADD COLUMN held TEXT NOT NULL DEFAULT '[]'")
+
+
+@migrations()
+def m008_forwards(db: Database) -> None:
+    """Where sessions on a target may forward to."""
+    db.execute("ALTER TABLE targets ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]'")

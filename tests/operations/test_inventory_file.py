@@ -134,6 +134,8 @@ GRANT = '[[grants]]\noperator = "ana"\naccount = "root@db1"\n'
         (ID + "roles = []\nkeys = ['x']", "identities.ana.keys[0]: expected a public key line"),
         (ID + "roles = []\nowner = 'A B'", "identities.ana.owner: 'A B' is not a name"),
         (ID + "roles = []\nkind = 'cat'", "identities.ana.kind: invalid enum value 'cat'"),
+        (TARGET + "forwards = ['h:*', '*:*']", "targets.db1.forwards[1]: '*:*' is not HOST:PORT"),
+        (TARGET + "forwards = ['unix:x']", "targets.db1.forwards[0]: 'unix:x' names no socket"),
         ("[targets.db1]", "targets.db1.address: is missing"),
         ("[targets.db1]\naddress = 'h'\nhost_keys = []", "targets.db1.host_keys: at least one"),
         (

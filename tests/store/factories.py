@@ -99,7 +99,9 @@ def make_inventory(**changes: Any) -> Inventory:
             "ana": Identity("ana", frozenset({Role.OPERATOR}), ("ssh-ed25519 AAAA ana",)),
             "sue": Identity("sue", frozenset({Role.SUPERVISOR})),
         },
-        "targets": {"db1": Target("db1", "10.0.0.5", 22, ("ssh-ed25519 AAAA db1",))},
+        "targets": {
+            "db1": Target("db1", "10.0.0.5", 22, ("ssh-ed25519 AAAA db1",), ("127.0.0.1:5432",))
+        },
         "accounts": {ROOT: Account(ROOT, KeyFile("/etc/psm/root.key"))},
         "grants": (Grant(GrantId("g-1"), "ana", ROOT),),
     }
