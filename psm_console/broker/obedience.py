@@ -81,6 +81,8 @@ class Obedience:
 
 
 def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
+    if not store.directives.pending(worker):
+        return []
     # All or none: an order that is claimed and not returned would never be carried out.
     with store.transaction():
         return [

@@ -63,6 +63,7 @@ class Connection:
         with sentences(self.path):
             self.raw.execute("BEGIN IMMEDIATE")
         self._depth, self._ring = 1, ring
+        before = self.raw.total_changes
         try:
             yield
             with sentences(self.path):
@@ -73,7 +74,8 @@ class Connection:
             raise
         finally:
             self._depth = 0
-        if self._ring:
+        # Two listeners that ring each other for nothing would never sleep again.
+        if self._ring and self.raw.total_changes != before:
             self._after_commit()
 
     @contextmanager

@@ -184,6 +184,16 @@ def test_the_store_rings_once_after_the_outermost_commit(tmp_path: Path) -> None
         reader.close()
 
 
+def test_a_transaction_that_changed_nothing_rings_nothing(tmp_path: Path) -> None:
+    """Two workers that looked for orders woke each other for ever."""
+    with make_store(tmp_path) as store:
+        worker = register(store)
+        with Bell(store.home, "store") as bell:
+            with store.transaction():
+                assert store.directives.pending(worker) == []
+            assert not bell.drain()
+
+
 def test_a_heartbeat_and_a_roll_back_ring_nothing(tmp_path: Path) -> None:
     with make_store(tmp_path) as store:
         worker = register(store)
