@@ -23,10 +23,10 @@ from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Store, StoreError, StoreThread
 
-from .authentication import Proof
 from .driver import Brief, SessionDriver, Surroundings
 from .ground import KEY_GONE, Ground
 from .journal import Journal
+from .keyring import Proof
 from .moment import new_id, utc_now
 from .operator import OperatorLeg, RefusedError
 from .refusals import RefusalLog
@@ -121,12 +121,14 @@ class Admission:
             grant=allowed.grant.id,
             worker=worker.id,
             client=_client(leg),
+            ticket=proof.answers.ticket,
+            reason=proof.answers.reason,
         )
         if not self._reserve.fill():
             worker.refusals.known("session.refuse", identity.name, "the disk is full")
             raise RefusedError(UNRECORDED)
         journal = Journal(worker.store, session, utc_now)
-        recorder = await self._record(session, journal)
+        recorder = await self._record(session, journal, proof.offer.how)
         expires = allowed.grant.expires_at
         left = None if expires is None else (expires - now).total_seconds()
         brief = Brief(session, allowed.target, allowed.account, worker.policy, proof, left)
@@ -147,7 +149,7 @@ class Admission:
             log.error("no session starts, the inventory can not be read: %s", error)
             raise RefusedError(UNRECORDED) from None
         name, now = proof.identity.name, utc_now()
-        if not ground.keyring.holds(proof):
+        if not ground.keyring.holds(proof) or proof.expired(now):
             refusals.known("session.refuse", name, KEY_GONE)
             raise RefusedError(KEY_GONE)
         match decide(name, account, ground.inventory, now):
@@ -157,11 +159,11 @@ class Admission:
             case Allowed() as allowed:
                 return allowed, now
 
-    async def _record(self, session: Session, journal: Journal) -> SessionRecorder:
-        """Make the session's row and folder."""
+    async def _record(self, session: Session, journal: Journal, how: str) -> SessionRecorder:
+        """Make the session's row and folder; `how` its operator logged in goes into the audit."""
         worker = self._worker
         try:
-            begin = partial(_begin, session, worker.ground.version)
+            begin = partial(_begin, session, how, worker.ground.version)
             async with asyncio.timeout(_STORE_S):
                 await worker.store.call(begin)
             return await asyncio.to_thread(
@@ -179,7 +181,7 @@ class Admission:
             raise RefusedError(UNRECORDED) from None
 
 
-def _begin(session: Session, version: object, store: Store) -> None:
+def _begin(session: Session, how: str, version: object, store: Store) -> None:
     with store.transaction():
         if store.inventory.version() != version:
             # `apply` ends the sessions that it finds; this one it could not have found.
@@ -191,7 +193,7 @@ def _begin(session: Session, version: object, store: Store) -> None:
             "session.connect",
             session.operator,
             session=session.id,
-            detail=f"{session.account} from {session.client}",
+            detail=f"{session.account} from {session.client} by {how}",
         )
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import asyncssh
 from asyncssh.constants import MSG_CHANNEL_OPEN
-from asyncssh.packet import SSHPacket
+from asyncssh.packet import SSHPacket, String
 
-from psm_console.domain.inventory import Identity, Inventory
-from psm_console.domain.names import Login
 from psm_console.domain.text import visible
 
+from .keyring import Proof
 from .operator_channel import OperatorChannel
+from .signature import Attested, check_signature, said_user
 from .wire import widen
 
-log = logging.getLogger(__name__)
+SECOND_STEP_S = 90.0
+"""How long the second step may take after the key."""
 
 _ANSWERED = frozenset(
     {b"session", b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"}
@@ -26,21 +25,36 @@ _ANSWERED = frozenset(
 """Types of channel whose own answer is audited where it is given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """Who somebody is, under which login, and by which public key (SSH wire form)."""
+class Desk(Protocol):
+    """Decides who is let in; `blob`s are keys and certificates in their SSH wire form."""
 
-    identity: Identity
-    login: Login
-    key: bytes
+    @property
+    def proof(self) -> Proof | None:
+        """Whom a signature has proved."""
+
+    def may_prove(self, username: str, blob: bytes) -> bytes | None:
+        """Return the key whose signature would prove who this is, or None."""
+
+    def key_proved(self, username: str, blob: bytes, attested: Attested) -> bool:
+        """Bind the identity to a key whose signature was checked; False when that is not enough."""
+
+    async def refused_key(self, blob: bytes) -> None:
+        """Note an offer that proves nobody; return once it may be answered."""
+
+    def complete(self, username: str) -> bool:
+        """Whether whoever claims `username` has proved and answered all that is asked."""
+
+    def enter(self) -> None:
+        """Note the login; raise DisconnectError where it is one too many."""
 
 
 @runtime_checkable
 class ProvedBy(Protocol):
-    """The owner of a connection, who is told which key proved itself."""
+    """The owner of a connection."""
 
-    def key_proved(self, username: str, key_data: bytes) -> None:
-        """Bind the identity to `key_data` (SSH wire form) for `username`."""
+    @property
+    def login(self) -> Desk:
+        """Who decides whether its client is let in."""
 
     def wire(self, full: bool) -> None:
         """Learn whether the connection takes nothing more, or takes bytes again."""
@@ -56,6 +70,8 @@ class OperatorConnection(asyncssh.SSHServerConnection):
     the identity there logs an attacker in as the owner of any public key (CVE-2024-45337), so the
     key is handed on here, after the signature was verified.
     """
+
+    _extended = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let more wait for the kernel than asyncio would."""
@@ -126,45 +142,52 @@ class OperatorConnection(asyncssh.SSHServerConnection):
         if isinstance(owner, ProvedBy):
             owner.wire(full)
 
+    # Authentication. Nothing of asyncssh decides here: it takes certificates without principals,
+    # knows nothing of verified users, and makes keys of whatever strangers send.
+
     async def validate_public_key(
         self, username: str, key_data: bytes, msg: bytes, signature: bytes
     ) -> bool:
-        """Check the key, and where a signature came with it, tell the owner that it holds."""
-        good = await super().validate_public_key(username, key_data, msg, signature)
-        if good and msg:
-            owner = self.get_owner()
-            assert isinstance(owner, ProvedBy)
-            owner.key_proved(username, key_data)
-        return good
+        """Check the key, and where a signature came with it, tell the desk that it holds."""
+        desk = self._desk()
+        key = desk.may_prove(username, key_data)
+        if key is None:
+            await desk.refused_key(key_data)
+            return False
+        if not msg:
+            return True
+        # asyncssh makes other spellings of a name the same; a name is only what was signed.
+        if said_user(msg) != username.encode():
+            return False
+        attested = check_signature(key, String(self._session_id) + msg, signature)
+        return attested is not None and desk.key_proved(username, key_data, attested)
 
+    async def send_userauth_success(self) -> None:
+        """Let the client in once all is proved and answered; until then it goes on (RFC 4252 5.1).
 
-class Keyring:
-    """The public keys of an inventory, by their wire form."""
-
-    def __init__(self, inventory: Inventory) -> None:
-        self._owners: dict[bytes, list[Identity]] = {}
-        for identity in inventory.identities.values():
-            for line in identity.keys:
-                try:
-                    data = asyncssh.import_public_key(line).public_data
-                except ValueError:
-                    # One bad line must not lock everybody out: it lets nobody in, that is all.
-                    log.error("a key of %s can not be read and opens nothing", identity.name)
-                    continue
-                self._owners.setdefault(data, []).append(identity)
-
-    def holds(self, proof: Proof) -> bool:
-        """Whether the key that proved somebody still does."""
-        owner = self.owner(proof.login, proof.key)
-        return owner is not None and owner.name == proof.identity.name
-
-    def owner(self, login: Login, key: bytes) -> Identity | None:
-        """Return whom `key` proves for `login`, or None.
-
-        Where the login names nobody, the key must belong to one identity only: a key shared by two
-        names neither.
+        asyncssh comes here for each method that succeeded. This is the one door.
         """
-        owners = self._owners.get(key, [])
-        if login.operator is not None:
-            return next((owner for owner in owners if owner.name == login.operator), None)
-        return owners[0] if len(owners) == 1 else None
+        desk = self._desk()
+        if not desk.complete(self._username):
+            self._allow_more_time()
+            self.send_userauth_failure(desk.proof is not None)
+            return
+        desk.enter()
+        proof = desk.proof
+        certificate = None if proof is None else proof.offer.certificate
+        if certificate is not None:
+            # What it does not permit, asyncssh refuses: a terminal, forwarding.
+            self._cert_options = dict.fromkeys(certificate.permits, True)
+        await super().send_userauth_success()
+
+    def _allow_more_time(self) -> None:
+        """Let a person look for the code, once; strangers never get here."""
+        if not self._extended:
+            self._extended = True
+            self._cancel_login_timer()
+            self._login_timer = self._loop.call_later(SECOND_STEP_S, self._login_timer_callback)
+
+    def _desk(self) -> Desk:
+        owner = self.get_owner()
+        assert isinstance(owner, ProvedBy)
+        return owner.login

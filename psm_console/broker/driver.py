@@ -34,10 +34,10 @@ from psm_console.recording.writer import SessionRecorder
 
 from . import target as target_leg
 from .activity import Activity
-from .authentication import Proof
 from .guard import RecordingGuard
 from .hangup import HangUp
 from .journal import Journal
+from .keyring import Proof
 from .live_channel import LiveChannel
 from .relay import Relay
 from .sftp_passage import SftpPassage
@@ -326,9 +326,9 @@ class SessionDriver:
 
     def _do(self, effect: fx.Effect) -> None:
         match effect:
-            case fx.Mark(at, label):
+            case fx.Mark(at, label, kind):
                 with self.recording():
-                    self.recorder.mark(at, label)
+                    self.recorder.mark(at, label, kind)
             case fx.Checkpoint(at):
                 with self.recording():
                     self.recorder.checkpoint(at)

@@ -11,13 +11,14 @@ import asyncssh
 
 from psm_console.domain.names import AccountRef
 
-from .authentication import Proof
 from .doorway import Doorway
 from .driver import CrowdedError, SessionDriver
 from .halves import OperatorHalf
 from .jump import ONE_DEEP, SSH_PORT, CarriedLeg, JumpGround, Jumps, unknown
+from .keyring import Proof
 from .login import FORM, LoginDesk
 from .outer import Outer
+from .second_step import Challenge
 from .target import TargetRefusedError
 from .visit import VisitRefusedError
 from .visitors import Guest, Visitors
@@ -88,25 +89,18 @@ class OperatorLeg(CarriedLeg):
         return True
 
     def public_key_auth_supported(self) -> bool:
-        return True
-
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return self.login.may_prove(username, key)
-
-    def key_proved(self, username: str, key_data: bytes) -> None:
-        """Bind the identity: the signature of this key was checked for this user name."""
-        self.login.key_proved(username, key_data)
+        return self.login.takes_keys
 
     def kbdint_auth_supported(self) -> bool:
         return self.login.asks_by_keyboard
 
-    def get_kbdint_challenge(
-        self, username: str, lang: str, submethods: str
-    ) -> tuple[str, str, str, list[tuple[str, bool]]] | bool:
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Challenge | bool:
         return self.login.challenge()
 
-    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
-        return self.login.answered(responses)
+    async def validate_kbdint_response(
+        self, username: str, responses: Sequence[str]
+    ) -> Challenge | bool:
+        return await self.login.answered(username, responses)
 
     def wire(self, full: bool) -> None:
         """The connection takes nothing more, or takes bytes again."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psm_console.domain.names import AccountRef, Login, is_name
 
-from .authentication import Proof
+from .keyring import Proof
 
 Peer = tuple[str, int]
 """A client's address and port."""

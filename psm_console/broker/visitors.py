@@ -19,8 +19,8 @@ from psm_console.operations.errors import PsmError
 from psm_console.operations.visits import OpenVisit, close_visit, open_visit
 from psm_console.store import Home, StoreError, StoreThread
 
-from .authentication import Proof
 from .ground import KEY_GONE, Ground
+from .keyring import Proof
 from .moment import new_id, utc_now
 from .refusals import RefusalLog
 from .tally import Tally

@@ -63,7 +63,8 @@ def parse_certificate(blob: bytes) -> Certificate | None:
     critical, extensions = _options(wire.string()), _options(wire.string())
     wire.string()  # reserved
     authority = wire.string()
-    wire.string()  # the signature
+    signed = blob[: wire.at]
+    signature = wire.string()
     wire.end()
     sources = critical.pop("source-address", None)
     verify = critical.pop("verify-required", None)
@@ -83,6 +84,8 @@ def parse_certificate(blob: bytes) -> Certificate | None:
         verify_required=verify is not None,
         refused_options=tuple(critical),
         permits=frozenset(extensions),
+        signed=signed,
+        signature=signature,
     )
 
 

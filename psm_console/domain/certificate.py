@@ -7,7 +7,7 @@ before any of this; what an authority signed is still not enough.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .text import visible
@@ -38,6 +38,9 @@ class Certificate:
     """Critical options that nobody here can enforce; `force-command` is one of them."""
     permits: frozenset[str] = frozenset()
     """Its extensions, `permit-pty` and the like."""
+    signed: bytes = field(default=b"", repr=False)
+    """All that the authority's `signature` is over."""
+    signature: bytes = field(default=b"", repr=False)
 
     @property
     def title(self) -> str:
