@@ -22,11 +22,12 @@ from psm_console.recording.signing import Signer
 from psm_console.store import Home, Ringer, Store, StoreThread, listen
 
 from .admission import Admission
+from .attendance import Attendance
 from .control import Control
-from .authentication import Keyring, Proof
 from .doorway import Doorway
 from .driver import SessionDriver
 from .ground import Ground
+from .keyring import Keyring, Proof
 from .moment import new_id, utc_now
 from .obedience import Obedience
 from .operator import OperatorLeg
@@ -34,6 +35,7 @@ from .outer import Outer
 from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
+from .slowdown import Slowdown
 from .tally import Tally
 from .visitors import Visitors
 
@@ -75,9 +77,11 @@ class Worker:
         self.stopping: str | None = None
         """Why no session starts any more, once that is so."""
         self.doorway = Doorway(time.monotonic)
+        self.slowdown = Slowdown(time.monotonic)
+        self.attendance = Attendance(tally)
         self.refusals = RefusalLog(self.audit, time.monotonic)
-        self.visitors = Visitors(self)
         self._control = Control(home, self.id, self.sessions, self.refusals)
+        self.visitors = Visitors(self)
 
     @property
     def policy(self) -> Policy:
