@@ -97,7 +97,7 @@ def verify_recording(
     """Say in one word whether a recording is what was written; the word is noted."""
     info = store.recordings.get(recording)
     known = require(store, actor, Action.RECORDING_VERIFY, now, session=info.session)
-    verdict = _judge(store, info)
+    verdict = judge(store, info)
     if not store.read_only:
         store.audit.append(
             now,
@@ -141,7 +141,8 @@ def trusted_keys(home: Home) -> TrustedKeys:
         raise Failed(str(error)) from None
 
 
-def _judge(store: Store, info: RecordingInfo) -> Verdict:
+def judge(store: Store, info: RecordingInfo) -> Verdict:
+    """Hold a recording against all that the store and the audit log know of it."""
     from psm_console.recording.verify import verify
 
     return verify(

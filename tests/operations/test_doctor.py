@@ -1,0 +1,112 @@
+"""What `psm doctor` finds, each thing broken by hand."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from psm_console.operations import doctor
+from psm_console.operations.doctor import Finding, Health, examine
+from psm_console.operations.setup import init
+from psm_console.store import Home
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "home")
+    init(made, NOW)
+    return made
+
+
+def found(home: Home, check: str) -> Finding:
+    (one,) = [finding for finding in examine(home, NOW) if finding.check == check]
+    return one
+
+
+def test_a_new_home_has_nothing_broken_and_only_misses_its_broker(home: Home) -> None:
+    findings = examine(home, NOW)
+    assert {f.check for f in findings if f.health is Health.BROKEN} == set()
+    assert "psm serve" in found(home, "broker").said
+    assert len({f.check for f in findings}) == 10
+
+
+def _open_key(home: Home) -> None:
+    home.recording_key.chmod(0o644)
+
+
+def _bad_policy(home: Home) -> None:
+    home.config.write_text("[limits]\nidel_s = 3\n")
+
+
+def _lost_key(home: Home) -> None:
+    home.recording_key.unlink()
+
+
+def _foreign_signer(home: Home) -> None:
+    other = Home(home.root.parent / "other")
+    init(other, NOW)
+    shutil.copy(other.allowed_signers, home.allowed_signers)
+
+
+def _torn_store(home: Home) -> None:
+    size = home.database.stat().st_size
+    with home.database.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+
+
+def _edited_audit(home: Home) -> None:
+    with sqlite3.connect(home.database) as raw:
+        # Whoever owns the file can take the triggers out; the chain still tells.
+        for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            raw.execute(f"DROP TRIGGER {name}")
+        raw.execute("UPDATE audit SET actor = 'nobody'")
+    raw.close()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("harm", "check"),
+    [
+        (_open_key, "home"),
+        (_bad_policy, "policy"),
+        (_lost_key, "signing key"),
+        (_foreign_signer, "signing key"),
+        (_torn_store, "store"),
+        (_edited_audit, "audit log"),
+    ],
+)
+def test_what_is_broken_is_found_and_named(
+    home: Home, harm: Callable[[Home], None], check: str
+) -> None:
+    harm(home)
+    assert found(home, check).health is Health.BROKEN
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("free", "health"), [(0.5, Health.OK), (0.1, Health.WARNING), (0.01, Health.BROKEN)]
+)
+def test_a_disk_that_fills_is_warned_of_before_no_session_starts(
+    home: Home, monkeypatch: pytest.MonkeyPatch, free: float, health: Health
+) -> None:
+    class Usage:
+        total = 1000
+        used = 1000 - int(free * 1000)
+
+    Usage.free = int(free * 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage)
+    assert found(home, "disk").health is health
+
+
+def test_a_home_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
+    findings = examine(Home(tmp_path / "nowhere"), NOW)
+    assert found(Home(tmp_path / "nowhere"), "home").said.endswith("make one with `psm init`")
+    assert any(finding.health is Health.BROKEN for finding in findings)
