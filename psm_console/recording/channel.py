@@ -57,6 +57,8 @@ class Opening:
     size: Size | None
     term: str
     command: str | None
+    """What runs; of a forward, its destination."""
+    title: str | None = None
 
 
 class ChannelRecorder:
@@ -115,6 +117,7 @@ class ChannelRecorder:
             timestamp=self._shared.timestamp,
             term=lines.plain_term(opening.term),
             command=command,
+            title=opening.title,
             psm=origin,
         )
         self._cast.file.append(self._header(header))

@@ -16,11 +16,13 @@ SESSION_FILE = "session.json"
 SESSION_LIMIT = 1 << 20
 """Longest session.json read, in bytes."""
 CHANNEL_FILES = (".cast", ".jsonl")
-"""How the names of signed files end: a channel's cast, or its log of file operations."""
+"""How the names of signed files end: a channel's cast, or its log."""
 FILE_LOG = "psm-sftp"
 """What the first line of an sftp channel's log says it is."""
+FORWARD_LOG = "psm-forward"
+"""What the first line of a forward's log says it is."""
 FILE_LOG_SIZE = Size(120, 40)
-"""The screen on which such a log is shown."""
+"""The screen on which such logs are shown."""
 LINE_LIMIT = 16 << 20
 """Longest line read, in bytes, without its end."""
 HEADER_LIMIT = 64 << 10

@@ -1,4 +1,4 @@
-"""The lines of an sftp channel's log: how they are spelled, and what is shown of them.
+"""The lines of a channel's log: how they are spelled, and what is shown of them.
 
 A line is a JSON object. Text in it can be looked at in any terminal; where that is not exactly what
 a path was, `…_base64` beside it holds its bytes.
@@ -14,6 +14,7 @@ import msgspec
 from psm_console.domain.sftp import Answered, Asked, Closed, FileEvent, Refused, Summed, Transferred
 from psm_console.domain.text import visible
 
+from . import forward_log
 from .events import FILE_LOG, Code, Header
 
 SHOWN_LIMIT = 500
@@ -25,7 +26,7 @@ _object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def header(value: Header) -> bytes:
-    """Return the first line of a log."""
+    """Return the first line of an sftp channel's log."""
     return _json({"log": FILE_LOG, "timestamp": value.timestamp, "psm": value.psm}) + b"\n"
 
 
@@ -93,6 +94,8 @@ def decode(given: bytes) -> tuple[float, str, str] | None:
         return at, Code.EXIT, str(min(max(status, -1), 1 << 32))
     if isinstance(said := fields.get("stderr"), str):
         return at, Code.ERROR, visible(said, SHOWN_LIMIT) + "\n"
+    if isinstance(fields.get("forward"), str):
+        return at, Code.OUTPUT, visible(forward_log.shown(fields), SHOWN_LIMIT) + "\n"
     if not isinstance(fields.get("op"), str):
         return None
     return at, Code.OUTPUT, _shown(fields) + "\n"

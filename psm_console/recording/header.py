@@ -8,7 +8,16 @@ import msgspec
 
 from psm_console.domain.session import Size
 
-from .events import FILE_LOG, FILE_LOG_SIZE, FORMAT, HEADER_LIMIT, Header, Origin, RecordingError
+from .events import (
+    FILE_LOG,
+    FILE_LOG_SIZE,
+    FORMAT,
+    FORWARD_LOG,
+    HEADER_LIMIT,
+    Header,
+    Origin,
+    RecordingError,
+)
 
 _DEFAULT = Size(80, 24)
 
@@ -30,7 +39,7 @@ def parse_header(line: bytes) -> Header:
         size = size_of(fields.get("width"), fields.get("height"))
         environment = fields.get("env")
         name = environment.get("TERM") if isinstance(environment, dict) else None
-    elif fields.get("log") == FILE_LOG:
+    elif fields.get("log") in (FILE_LOG, FORWARD_LOG):
         version, size, name = 3, FILE_LOG_SIZE, ""
     else:
         raise RecordingError(_unsupported(version))
@@ -40,7 +49,7 @@ def parse_header(line: bytes) -> Header:
         size=size,
         timestamp=None if timestamp is None else int(timestamp),
         term=_text(name) or "",
-        command=_text(fields.get("command")),
+        command=_text(fields.get("command", fields.get("to"))),
         title=_text(fields.get("title")),
         psm=_origin(fields.get("psm")),
     )

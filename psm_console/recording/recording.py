@@ -20,7 +20,7 @@ from .events import SESSION_FILE, SESSION_LIMIT, Event, Header, RecordingError
 from .facts import Marker
 from .source import FileBytes
 
-_CAST = re.compile(r"([1-9][0-9]{0,8})-(?:[a-z]+\.cast|sftp\.jsonl)")
+_CAST = re.compile(r"([1-9][0-9]{0,8})-(?:[a-z]+\.cast|(?:sftp|forward)\.jsonl)")
 _SECOND = 1_000_000
 MANY = 50
 """Channels from which on their files are not all kept open: an Ansible run has a thousand."""

@@ -27,7 +27,7 @@ __all__ = ["FileVerdict", "Verdict", "VerdictWord", "verify"]
 
 FILES_LIMIT = 10_000
 """Files in a folder at most: channels are numbered by us, so more were put there by others."""
-_NAME = re.compile(r"[1-9][0-9]{0,8}-([a-z]+\.cast|sftp\.jsonl)")
+_NAME = re.compile(r"[1-9][0-9]{0,8}-([a-z]+\.cast|(?:sftp|forward)\.jsonl)")
 _WORST_FIRST = (
     VerdictWord.MISSING,
     VerdictWord.TRUNCATED,

@@ -21,10 +21,17 @@ from . import lines
 from .channel import ChannelRecorder, Opening, Shared
 from .events import CHANNEL_FILES, FORMAT, SESSION_FILE, RecordingError, instant
 from .evidence import EvidenceFile, Health, reason_of
+from .forward_recorder import ForwardRecorder
 from .sftp_recorder import SftpRecorder
 from .signing import Checkpoint, Signer
 
 SESSION_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
+
+_RECORDERS: dict[ChannelKind, type[ChannelRecorder]] = {
+    ChannelKind.SFTP: SftpRecorder,
+    ChannelKind.FORWARD: ForwardRecorder,
+}
+"""Kinds of channel whose bytes are not kept whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,15 @@ class SessionRecorder:
         size: Size | None,
         term: str = "",
         command: str | None = None,
+        title: str | None = None,
     ) -> ChannelRecorder:
-        """Start the cast of a channel; `size` is None without a PTY."""
+        """Start the cast or log of a channel; `size` is None without a PTY."""
         self._shared.health.require()
         if self._closing:
             raise RecordingError("the recording is closed; no channel can be opened in it")
         try:
-            opening = Opening(number, kind, at, size, term, command)
-            recorder = SftpRecorder if kind is ChannelKind.SFTP else ChannelRecorder
+            opening = Opening(number, kind, at, size, term, command, title)
+            recorder = _RECORDERS.get(kind, ChannelRecorder)
             channel = recorder(self._shared, opening)
         except BaseException as error:
             self._shared.health.fail(error)

@@ -44,11 +44,13 @@ def folder(tmp_path: Path) -> Path:
     piped.output(3, b"\0" * 3000)
     files = recorder.open_channel(3, ChannelKind.SFTP, at=3.0, size=None)
     files.output(3.5, b"packets")
+    forward = recorder.open_channel(4, ChannelKind.FORWARD, at=3.0, size=None, command="h:1")
+    forward.input(3.5, b"packets")
     (tmp_path / "digest").write_text(recorder.close(4, "done").digest)
     return tmp_path / "s1"
 
 
-@pytest.mark.parametrize("file", ["1-shell.cast", "2-exec.cast", "3-sftp.jsonl"])
+@pytest.mark.parametrize("file", ["1-shell.cast", "2-exec.cast", "3-sftp.jsonl", "4-forward.jsonl"])
 def test_the_commands_accept_a_whole_recording_and_print_its_digest(
     folder: Path, file: str
 ) -> None:

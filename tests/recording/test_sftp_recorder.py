@@ -20,9 +20,10 @@ from psm_console.domain.session import ChannelKind, Ledger
 from psm_console.domain.sftp import Answered, Asked, Closed, Refused, Summed, Transferred
 from psm_console.recording import file_log
 from psm_console.recording.events import RecordingError
+from psm_console.recording.log_writer import BLOCK
 from psm_console.recording.reader import Tail
 from psm_console.recording.recording import Recording
-from psm_console.recording.sftp_recorder import BLOCK, SftpRecorder
+from psm_console.recording.sftp_recorder import SftpRecorder
 from psm_console.recording.signing import Checkpoint
 from psm_console.recording.verify import Verdict, VerdictWord, verify
 from psm_console.recording.writer import SessionRecorder
