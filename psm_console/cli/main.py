@@ -17,7 +17,7 @@ from psm_console.domain.text import visible
 from psm_console.operations import PsmError, in_words
 from psm_console.store import StoreError
 
-from . import audit, ca, inventory, recordings, sessions, setup, ssh_config
+from . import audit, ca, doctor, inventory, recordings, sessions, setup, ssh_config
 from .context import Invocation
 from .output import say
 
@@ -50,6 +50,7 @@ psm.add_command(inventory.target)
 psm.add_command(inventory.account)
 psm.add_command(inventory.identity)
 psm.add_command(audit.audit)
+psm.add_command(doctor.doctor)
 psm.add_command(ca.ca)
 psm.add_command(ssh_config.ssh_config)
 
