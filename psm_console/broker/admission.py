@@ -23,6 +23,7 @@ from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Store, StoreError, StoreThread
 
+from .disk import Disk
 from .driver import Brief, SessionDriver, Surroundings
 from .ground import KEY_GONE, Ground
 from .journal import Journal
@@ -87,9 +88,10 @@ class Doorkeeper(Surroundings, Protocol):
 class Admission:
     """Decides whether a session may begin, and begins it."""
 
-    def __init__(self, worker: Doorkeeper, reserve: Reserve) -> None:
+    def __init__(self, worker: Doorkeeper, reserve: Reserve, disk: Disk) -> None:
         self._worker = worker
         self._reserve = reserve
+        self._disk = disk
         self.under_way = 0
         """Sessions that are about to begin."""
 
@@ -124,7 +126,7 @@ class Admission:
             ticket=proof.answers.ticket,
             reason=proof.answers.reason,
         )
-        if not self._reserve.fill():
+        if not self._disk.has_room(worker.policy.recording) or not self._reserve.fill():
             worker.refusals.known("session.refuse", identity.name, "the disk is full")
             raise RefusedError(UNRECORDED)
         journal = Journal(worker.store, session, utc_now)

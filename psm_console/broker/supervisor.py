@@ -20,9 +20,11 @@ from psm_console.store import Home, Store, StoreError, load_policy
 from psm_console.store.store import utc_now
 
 from .crew import Crew, Rows, WorkerError
+from .disk import Disk
 from .inspectors import Inspectors
 from .listening import DEFAULT_LISTEN, bind, given
 from .notify import notify
+from .policy_file import PolicyFile
 from .remains import put_away
 from .succession import Succession, take_over
 
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 
 Ready = Callable[[dict[str, object]], None]
 _MOST_WORKERS = 4
+_DISK_S = 5.0
+"""Between two looks at the disk."""
 
 
 class ServeError(Exception):
@@ -104,7 +108,10 @@ class Supervisor:
             await self._crew.start()
         except WorkerError as error:
             raise ServeError(f"the broker does not come up: {error}") from None
-        self._inspecting = asyncio.create_task(self._inspectors.run(), name="inspector")
+        self._beside = [
+            asyncio.create_task(self._inspectors.run(), name="inspector"),
+            asyncio.create_task(self._watch_disk(), name="disk"),
+        ]
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
@@ -113,7 +120,8 @@ class Supervisor:
     async def __aexit__(self, *error: object) -> None:
         self._crew.terminate()
         await asyncio.gather(self._crew.ended(), *self._leaving)
-        self._inspecting.cancel()
+        for task in self._beside:
+            task.cancel()
         await self._inspectors.stop()
         await asyncio.to_thread(self._put_away)
 
@@ -180,6 +188,14 @@ class Supervisor:
             serving.drain_max_s,
             self._worker_lost,
         )
+
+    async def _watch_disk(self) -> None:
+        disk, policy = Disk(self._home.recordings), PolicyFile(self._home.config)
+        while True:
+            policy.changed()
+            if (news := disk.news(policy.policy.recording)) is not None:
+                await asyncio.to_thread(self._audit, *news)
+            await asyncio.sleep(_DISK_S)
 
     async def _worker_lost(self, pid: int, status: int) -> None:
         lost = await asyncio.to_thread(self._put_away)

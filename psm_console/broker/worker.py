@@ -24,6 +24,7 @@ from psm_console.store import Home, Ringer, Store, StoreThread, listen
 from .admission import Admission
 from .attendance import Attendance
 from .control import Control
+from .disk import Disk
 from .doorway import Doorway
 from .driver import SessionDriver
 from .ground import Ground
@@ -69,7 +70,7 @@ class Worker:
         self._tasks: set[asyncio.Task[object]] = set()
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
-        self._admission = Admission(self, self._reserve)
+        self._admission = Admission(self, self._reserve, Disk(home.recordings))
         self._obedience = Obedience(self.id, store, self.sessions)
         self._to_ring: set[SessionId] = set()
         self._fewer = asyncio.Event()

@@ -46,6 +46,10 @@ class RecordingPolicy:
     """Bytes of a channel kept whole; what follows is kept as SHA-256 and the ledger says so."""
     checkpoint_s: float = 10.0
     checkpoint_bytes: int = 1 << 20
+    disk_warn: float = 0.15
+    """The free part of the recordings' disk below which the audit log is told."""
+    disk_refuse: float = 0.05
+    """The free part below which no session starts: the rest is for those that live."""
 
 
 @dataclass(frozen=True, slots=True)

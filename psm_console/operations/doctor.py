@@ -18,9 +18,6 @@ from psm_console.store import Home, HomeError, Store, StoreError, load_policy
 
 from .errors import PsmError
 
-DISK_WARN, DISK_REFUSE = 0.15, 0.05
-"""Parts of the disk that are free: below the first an admin is warned, below the second no session
-starts."""
 _DESCRIPTORS = 4096
 """Fewer are not enough for a few hundred sessions of a dozen descriptors."""
 _RECENT = 20
@@ -110,13 +107,14 @@ def _key_of(line: str) -> str:
 
 
 def _disk(home: Home) -> _Said:
+    policy = load_policy(home.config).recording
     usage = shutil.disk_usage(home.recordings if home.recordings.exists() else home.root)
     free = usage.free / usage.total
     said = f"{free:.0%} of the recordings' disk are free"
-    if free < DISK_REFUSE:
+    if free < policy.disk_refuse:
         yield Health.BROKEN, f"{said}: no session starts; move old recordings away"
-    elif free < DISK_WARN:
-        yield Health.WARNING, f"{said}; at {DISK_REFUSE:.0%} no session starts: make room"
+    elif free < policy.disk_warn:
+        yield Health.WARNING, f"{said}; at {policy.disk_refuse:.0%} no session starts: make room"
     else:
         yield Health.OK, said
 

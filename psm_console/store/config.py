@@ -36,6 +36,8 @@ RANGES: dict[str, tuple[float, float]] = {
     # What a crash may leave unsigned is promised to be 10 s or 1 MiB at most.
     "recording.checkpoint_s": (0.1, 10),
     "recording.checkpoint_bytes": (1 << 12, 1 << 20),
+    "recording.disk_warn": (0, 1),
+    "recording.disk_refuse": (0, 1),
     "console.visits": (0, 1000),
     "console.visits_per_identity": (0, 1000),
     "console.idle_s": (0, YEAR_S),
