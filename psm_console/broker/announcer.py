@@ -19,7 +19,7 @@ _PATIENCE_S = 1.0
 """How long to wait for an escape sequence to end, before it is cancelled."""
 _BAR_S, _ROW_S = 5.0, 1.5
 """How long a bar covers the first row of a full-screen program, and more for each further row."""
-_AGAIN_S = 0.25
+_AGAIN_S = 0.1
 """How soon a bar is drawn again that the program may have painted over."""
 _REPAINT_S, _REPAINTED_S = 1.0, 0.1
 """Between the two window changes that make a program draw everything again: at most, and from the

@@ -28,7 +28,7 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import ChannelKind, Held, Outcome, Session, SessionState
+from psm_console.domain.session import ChannelKind, Held, Ledger, Outcome, Session, SessionState
 from psm_console.recording.sftp_recorder import SftpRecorder
 from psm_console.recording.writer import SessionRecorder
 
@@ -117,6 +117,7 @@ class SessionDriver:
         """The legs whose connection takes nothing more at the moment."""
         self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
         self._held: tuple[Held, ...] = ()
+        self._ledgers: dict[int, Ledger] = {}
         self._output_closed = self._input_closed = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._set_alarm()
@@ -294,10 +295,19 @@ class SessionDriver:
         if (output, given, bins) != self._saved:
             self._saved = (output, given, bins)
             self.journal.counters(output, given, bins)
+        self._save_ledgers()
         if (held := self.held()) != self._held:
             self._held = held
             self.journal.held(held)
         self.journal.flush()
+
+    def _save_ledgers(self) -> None:
+        recorders = {number: relay.channel.recorder for number, relay in self.relays.items()}
+        ledgers = {number: one.ledger for number, one in recorders.items() if one is not None}
+        changed = {n: one for n, one in ledgers.items() if one != self._ledgers.get(n)}
+        self._ledgers = ledgers
+        if changed:
+            self.journal.ledgers(changed)
 
     # Deadlines
 

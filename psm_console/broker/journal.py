@@ -5,14 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from psm_console.domain import effects as fx
 from psm_console.domain.names import DirectiveId, SessionId
-from psm_console.domain.session import Channel, Directive, Held, Outcome, Receipt, Session, Step
+from psm_console.domain.session import (
+    Channel,
+    Directive,
+    Held,
+    Ledger,
+    Outcome,
+    Receipt,
+    Session,
+    Step,
+)
 from psm_console.domain.text import visible
 from psm_console.recording.signing import Checkpoint
 from psm_console.recording.writer import Seal
@@ -179,6 +188,11 @@ class Journal:
         """Store what waits for the end of a pause."""
         session = self._session.id
         self._writes.append(lambda store: store.sessions.set_held(session, held))
+
+    def ledgers(self, changed: Mapping[int, Ledger]) -> None:
+        """Store how much of the open channels was recorded how, by the channels' numbers."""
+        session = self._session.id
+        self._writes.append(lambda store: store.sessions.set_ledgers(session, changed))
 
     def flush(self) -> None:
         """Hand what was collected to the store's thread, unless one is under way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from psm_console.domain.names import SessionId, WorkerId
@@ -146,6 +146,16 @@ class SessionRows:
             )
             if not changed:
                 raise NotFound(f"session {session} has no channel {number}")
+
+    def set_ledgers(self, session: SessionId, ledgers: Mapping[int, Ledger]) -> None:
+        """Note how much of its open channels was recorded how, by the channels' numbers."""
+        with self._db.transaction():
+            for number, ledger in ledgers.items():
+                self._db.run(
+                    "UPDATE channels SET ledger = ?"
+                    " WHERE session = ? AND number = ? AND closed_at IS NULL",
+                    (to_json(ledger), session, number),
+                )
 
     def counters(
         self, session: SessionId, output_bytes: int, input_bytes: int, activity: Sequence[int]

@@ -141,7 +141,10 @@ def test_the_worker_s_changes_are_read_back(tmp_path: Path) -> None:
         assert (read.output_bytes, read.input_bytes, read.activity) == (100, 7, (0, 100))
         assert (read.last_line, read.attention) == ("rm -rf\\x1b[2K /", "look")
 
+        store.sessions.set_ledgers(one, {1: Ledger(output_bytes=4), 7: Ledger()})
+        assert store.sessions.get(one).channels[0].ledger == Ledger(output_bytes=4)
         store.sessions.close_channel(one, 1, later(9), "signal TERM", Ledger(output_bytes=5))
+        store.sessions.set_ledgers(one, {1: Ledger(output_bytes=4)})  # one that came late
         store.sessions.set_state(one, SessionState.ACTIVE)
         store.sessions.set_attention(one, None)
 
