@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .forwards import Forward
 from .names import DirectiveId
 from .session import Held, Step, Verb
 
@@ -33,6 +34,8 @@ class ChannelAsked:
     at: float
     channel: int
     kind: str
+    forward: Forward | None = None
+    """Of a forward: where to, and what the inventory says about it at that moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,18 @@ class HoldReleased:
 
 @dataclass(frozen=True, slots=True)
 class ChannelFaulted:
-    """What passes on a channel can not be followed any more, and why."""
+    """What passes on a channel can not be followed any more, or must not pass; and why."""
+
+    at: float
+    channel: int
+    detail: str
+    attention: str = ""
+    """Why somebody should look at the session; empty when nobody need."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelFlagged:
+    """Something passes on a channel that somebody should know of."""
 
     at: float
     channel: int
@@ -142,6 +156,7 @@ Event = (
     | ChannelAsked
     | ChannelClosed
     | ChannelFaulted
+    | ChannelFlagged
     | Directed
     | HoldRenewed
     | HoldReleased

@@ -34,6 +34,7 @@ from .events import (
     ChannelAsked,
     ChannelClosed,
     ChannelFaulted,
+    ChannelFlagged,
     ConnectionLost,
     Directed,
     Draining,
@@ -95,6 +96,7 @@ CHANNELS = {
     "shell": ChannelKind.SHELL,
     "exec": ChannelKind.EXEC,
     "subsystem sftp": ChannelKind.SFTP,
+    "forward": ChannelKind.FORWARD,
 }
 """What a client may ask of a channel; the evidence mode follows from it, never from a command."""
 _OVER = frozenset({SessionState.ENDING, SessionState.ENDED})
@@ -112,7 +114,7 @@ class LiveSession:
         self.pause: Pause | None = None
         self.attention = Attention()
         self._timers = Timers(limits, grant_expires_at)
-        self._channels: set[int] = set()
+        self._channels: dict[int, ChannelKind] = {}
         self._waiting: list[DirectiveId] = []
         self._warnings = Rate(WARNINGS, WARNINGS_S)
         self._unrecorded = False
@@ -169,10 +171,12 @@ class LiveSession:
             case ChannelAsked():
                 return self._asked(event)
             case ChannelClosed(_, channel):
-                self._channels.discard(channel)
+                self._channels.pop(channel, None)
                 return []
             case ChannelFaulted():
                 return self._faulted(event)
+            case ChannelFlagged():
+                return self._flagged(event)
             case Directed():
                 return self._directed(event)
             case HoldRenewed(at, hold):
@@ -204,17 +208,23 @@ class LiveSession:
     def _asked(self, event: ChannelAsked) -> list[Effect]:
         refusal = self._refusal(event)
         if refusal is not None:
-            detail = f"{event.kind}: {refusal}"
+            asked = event.kind if event.forward is None else f"forward from {event.forward.origin}"
+            detail = f"{asked}: {refusal}"
             return [
                 Audit("channel.refuse", self.operator, detail),
                 RefuseChannel(event.channel, refusal),
             ]
-        self._channels.add(event.channel)
+        self._channels[event.channel] = CHANNELS[event.kind]
         return [OpenChannel(event.channel)]
 
     def _refusal(self, event: ChannelAsked) -> str | None:
-        if event.kind not in CHANNELS:
+        forwards = CHANNELS.get(event.kind) is ChannelKind.FORWARD
+        if event.kind not in CHANNELS or forwards is not (event.forward is not None):
             return f"{event.kind} is not available through this broker"
+        if event.forward is not None:
+            refusal = event.forward.rules.refusal(event.forward.destination)
+            if refusal is not None:
+                return refusal
         if self.state is SessionState.PAUSED:
             return f"the session is paused by {self.paused_by}; nothing opens until it is resumed"
         if self.state is not SessionState.ACTIVE:
@@ -228,7 +238,16 @@ class LiveSession:
             return []
         return [
             Audit("channel.end", BROKER, f"channel {event.channel}: {event.detail}"),
+            *(self.attention.draw(event.attention) if event.attention else []),
             EndChannel(event.channel, event.detail),
+        ]
+
+    def _flagged(self, event: ChannelFlagged) -> list[Effect]:
+        if self.state in _OVER or event.channel not in self._channels:
+            return []
+        return [
+            Audit("channel.flag", BROKER, f"channel {event.channel}: {event.detail}"),
+            *self.attention.draw(event.detail),
         ]
 
     def _directed(self, event: Directed) -> list[Effect]:
@@ -314,8 +333,15 @@ class LiveSession:
             Checkpoint(event.at),
             Audit("session.warned", event.by, event.text),
             Announce(NoticeKind.WARN, event.by, event.text),
-            Acknowledge(event.directive, Outcome.DONE, "given to the operator's terminal"),
+            Acknowledge(event.directive, Outcome.DONE, self._shown()),
         ]
+
+    def _shown(self) -> str:
+        """Say whether there was anything open that shows the operator a warning."""
+        if any(kind is not ChannelKind.FORWARD for kind in self._channels.values()):
+            return "given to the operator's terminal"
+        only = "only forwards are open" if self._channels else "no channel is open"
+        return f"recorded, and not shown to the operator: {only}"
 
     def _ticked(self, at: float) -> list[Effect]:
         if self.state in _OVER:
