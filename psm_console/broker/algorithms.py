@@ -33,7 +33,8 @@ SIGNATURES = [
 
 WINDOW = 2 << 20
 """Bytes that may be under way on a channel before the sender waits."""
-KEEPALIVE_S = 5
+KEEPALIVE_S = 4
 KEEPALIVES = 3
-"""A leg that answers nothing for `KEEPALIVE_S × KEEPALIVES` seconds is gone."""
+"""A leg that says nothing and leaves so many keepalives without an answer is gone: 16 s, as the
+last of them gets its time too."""
 LOGIN_TIMEOUT_S = 20
