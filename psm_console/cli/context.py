@@ -15,7 +15,7 @@ import click
 from psm_console.domain.inventory import Identity
 from psm_console.domain.text import visible
 from psm_console.operations.errors import Denied
-from psm_console.store import Home, Store
+from psm_console.store import BUSY_S, Home, Store
 
 from .output import Format
 
@@ -36,12 +36,12 @@ class Invocation:
         return Home.default(self.explicit_home, os.environ)
 
     @contextmanager
-    def store(self) -> Iterator[tuple[Store, Identity]]:
+    def store(self, busy_s: float = BUSY_S) -> Iterator[tuple[Store, Identity]]:
         """Open the checked home's store; yields it with the identity of whoever runs `psm`."""
         from psm_console.operations import local_identity, open_store, visiting_identity
 
         home = self.home
-        with open_store(home) as store:
+        with open_store(home, busy_s=busy_s) as store:
             if self.visitor is not None:
                 yield store, visiting_identity(store, self.visitor)
             else:

@@ -38,6 +38,7 @@ def session_row(session: Session) -> Row:
         "input_bytes": session.input_bytes,
         "watchers": list(session.watchers),
         "attention": session.attention,
+        "held": [asdict(one) for one in session.held],
         "last_line": session.last_line,
     }
 

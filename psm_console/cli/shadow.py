@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from psm_console.recording.live import Follower
 
 _FRAME_S = 0.04
-_REFRESH_S = 5.0
+_REFRESH_S = 1.0
+"""How often it is asked anew whether one may look, and told that one does."""
 _ENDED_S = 0.5
 """How often a session is asked for once the channel that is shown has ended."""
 _LEAVE = {"q", "escape", INTERRUPT}

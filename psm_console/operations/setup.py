@@ -8,7 +8,7 @@ from datetime import datetime
 from psm_console.credentials import CA_COMMENT, ensure_signers, fingerprint, make_key
 from psm_console.domain.inventory import CONSOLE_ROLES, LOCAL, Identity
 from psm_console.domain.text import visible
-from psm_console.store import Home, Store
+from psm_console.store import BUSY_S, Home, Store
 
 from .ca import ensure_host_ca
 from .errors import Failed, told
@@ -73,11 +73,11 @@ def _check_not_lost(home: Home) -> None:
 
 
 @told
-def open_store(home: Home, *, read_only: bool = False) -> Store:
+def open_store(home: Home, *, read_only: bool = False, busy_s: float = BUSY_S) -> Store:
     """Return the store of a home that is ours and closed to others; the caller closes it.
 
     `read_only` is for copies of evidence: looking can not be noted there, so live sessions and
-    recordings are not shown from it.
+    recordings are not shown from it. `busy_s` is how long another program's lock is waited for.
     """
     home.check()
-    return Store.open(home, read_only=read_only)
+    return Store.open(home, read_only=read_only, busy_s=busy_s)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .audit import AuditEntry, AuditHead, AuditVerdict
 from .bells import Bell, Ringer
 from .config import load_policy
+from .connection import BUSY_S
 from .errors import Ambiguous, DocumentError, HomeError, NotFound, StoreBusy, StoreError
 from .home import Home
 from .recordings import RecordedFile, RecordingInfo
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .thread import StoreThread
 
 __all__ = [
+    "BUSY_S",
     "Ambiguous",
     "AuditEntry",
     "AuditHead",

@@ -180,8 +180,7 @@ def _said(error: sqlite3.Error, path: Path) -> StoreError:
     text = str(error)
     if "locked" in text or "busy" in text:
         return StoreBusy(
-            f"the store {name} has been held by another program for more than {BUSY_S:g} s; "
-            "try again"
+            f"the store {name} is held by another program and does not get free; try again"
         )
     for part, sentence in _REMEDIES.items():
         if part in text:
@@ -201,7 +200,7 @@ _REMEDIES = {
 }
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+def connect(path: Path, *, read_only: bool, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """Return a connection to the existing database file at `path`; WAL, foreign keys, FULL.
 
     Read-only, also a copy on a medium that can not be written is opened.
@@ -209,7 +208,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     _check_file(path)
     base = path.absolute().as_uri()
     with sentences(path):
-        raw = _open(f"{base}?mode={'ro' if read_only else 'rw'}")
+        raw = _open(f"{base}?mode={'ro' if read_only else 'rw'}", busy_s)
         try:
             try:
                 _prepare(raw, read_only)
@@ -218,7 +217,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
                     raise
                 # No place for the -shm file: nobody can be writing here, so read without locks.
                 raw.close()
-                raw = _open(f"{base}?immutable=1")
+                raw = _open(f"{base}?immutable=1", busy_s)
                 _prepare(raw, read_only)
         except BaseException:
             raw.close()
@@ -226,8 +225,8 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     return raw
 
 
-def _open(uri: str) -> sqlite3.Connection:
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+def _open(uri: str, busy_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(uri, uri=True, timeout=busy_s, isolation_level=None)
 
 
 def _prepare(raw: sqlite3.Connection, read_only: bool) -> None:

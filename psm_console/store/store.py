@@ -14,7 +14,7 @@ from psm_console.domain.text import visible
 
 from .audit import AuditLog
 from .bells import Ringer
-from .connection import Connection, connect, sentences
+from .connection import BUSY_S, Connection, connect, sentences
 from .directives import DirectiveRows
 from .errors import StoreError
 from .holds import HoldRows
@@ -65,10 +65,18 @@ class Store:
 
     @classmethod
     def open(
-        cls, home: Home, *, read_only: bool = False, clock: Callable[[], datetime] = utc_now
+        cls,
+        home: Home,
+        *,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        busy_s: float = BUSY_S,
     ) -> Self:
-        """Open the store that `create` made, brought up to date; StoreError says why not."""
-        raw = connect(home.database, read_only=read_only)
+        """Open the store that `create` made, brought up to date; StoreError says why not.
+
+        `busy_s` is how long a statement waits for another program's lock.
+        """
+        raw = connect(home.database, read_only=read_only, busy_s=busy_s)
         try:
             with sentences(home.database):
                 _recognise(raw, home, read_only)

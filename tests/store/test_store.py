@@ -344,7 +344,7 @@ def test_a_copy_on_a_medium_that_can_not_be_written_is_read(
     monkeypatch.setattr(
         connection,
         "_open",
-        lambda uri: real(uri) if "immutable" in uri else Unopenable(":memory:"),
+        lambda uri, *rest: real(uri, *rest) if "immutable" in uri else Unopenable(":memory:"),
     )
 
     with Store.open(home, read_only=True) as copy:
