@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -99,8 +100,12 @@ class Jumper:
         user: str | None = None,
         host: str = "db1",
         key: Path | None = None,
+        window: int = 2 << 20,
     ) -> asyncssh.SSHClientConnection:
         """Return a connection to `host` inside `outer`; its host certificate is checked."""
+        outer.create_connection = partial(  # type: ignore[method-assign]
+            type(outer).create_connection, outer, window=window
+        )
         return await asyncssh.connect(
             host,
             22,

@@ -236,6 +236,13 @@ def test_the_key_of_each_hop_is_its_own_and_none_stands_for_another(
         done = jumper.run(jumper.at, "id")
         assert done.returncode == 255, what
         assert b"Host key verification failed" in done.stderr, what
+    # The certificate is for the one name, whatever the client would take the CA's word for.
+    jumper.known_hosts.write_text(
+        f"{broker}\n{known_hosts_line(public_line(stand.home.host_ca))}\n"
+    )
+    aliased = jumper.run("-o", "HostKeyAlias=db2", jumper.at, "id")
+    assert (aliased.returncode, aliased.stdout) == (255, b"")
+    assert b"Certificate invalid: name is not a listed principal" in aliased.stderr
     assert not stand.sessions()
 
 
@@ -335,11 +342,13 @@ async def test_inner_connections_are_capped_and_their_end_makes_room(
 
 @pytest.mark.attack
 @pytest.mark.fault
+@pytest.mark.parametrize("window", [2 << 20, 1 << 30])
 async def test_a_flood_inside_for_a_client_that_does_not_read_costs_bounded_memory(
-    stand: Stand, jumper: Jumper
+    stand: Stand, jumper: Jumper, window: int
 ) -> None:
+    """`window` is what the client promises to take of the channel that carries the inner one."""
     size = 48 << 20
-    async with await jumper.outer() as outer, await jumper.inner(outer) as inner:
+    async with await jumper.outer() as outer, await jumper.inner(outer, window=window) as inner:
         process = await inner.create_process(
             f"echo up; head -c {size} /dev/zero", encoding=None, window=1 << 30
         )
