@@ -1,8 +1,4 @@
-"""One session channel and its two halves: a shell, a command or a subsystem on the target.
-
-The law of this file and of the two sides: nothing is written to either half before the recorder
-returned, and nothing but the driver decides what the gate says.
-"""
+"""One session channel: a shell, a command or a subsystem on the target."""
 
 from __future__ import annotations
 
@@ -18,12 +14,11 @@ from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
 from . import notices
+from .coupling import Coupling
 from .halves import STDERR, TargetHalf
-from .input_side import InputSide
-from .live_channel import ChannelSession, LiveChannel
-from .output_side import OutputSide
+from .live_channel import ChannelSession
 from .pace import Pace
-from .unsent import close_now, has_left, kill
+from .unsent import kill
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +27,13 @@ OPEN_TIMEOUT_S = 15.0
 _RESIZE_S = 0.06
 """Between two sizes that are passed on: a recorder keeps one in 50 ms, and what it does not keep
 would be a way to send the target something unseen."""
-CLOSE_S = 5.0
-"""How long a target may take to close a channel that the operator has left."""
 
 
-class Relay:
-    """A channel of a live session, from the client's request until both halves are closed."""
+class Relay(Coupling):
+    """A session channel, from the client's request until both halves are closed."""
 
     def __init__(self, session: ChannelSession, number: int) -> None:
-        self._session = session
-        self.channel = LiveChannel(session, number)
-        self.request = self.channel.request
-        self.input = InputSide(self.channel)
-        self.output = OutputSide(self.channel, self._repaint)
-        self.closed = asyncio.Event()
-        self._left_at: float | None = None
-        self._target_done = False
+        super().__init__(session, number, self._repaint)
         self._exit_passed = False
         self._sizes = Pace(self._pass_size, _RESIZE_S)
 
@@ -130,47 +116,6 @@ class Relay:
             channel.recorder.mark(self._session.at(), what)
         return bool(recorded)
 
-    def operator_closed(self) -> None:
-        """The client's channel is gone."""
-        channel = self.channel
-        channel.operator = None
-        self.input.closed()
-        self.output.close()
-        if channel.target is not None:
-            channel.target.close()
-            asyncio.get_running_loop().call_later(CLOSE_S, self._close_late)
-        elif self._target_done or channel.kind is None:
-            self._close()
-
-    def tick(self, at: float) -> None:
-        """Give up a client that closed the channel behind input that the target does not take."""
-        operator = self.channel.operator
-        if operator is None or not has_left(operator):
-            self._left_at = None
-        elif self._left_at is None:
-            self._left_at = at
-        elif at - self._left_at >= CLOSE_S and self._session.live.input_gate(False) is Gate.FORWARD:
-            operator.abort()
-
-    def _close_late(self) -> None:
-        """Give up a target that takes neither its input nor the end of it."""
-        if not self.closed.is_set():
-            if self.channel.target is not None:
-                close_now(self.channel.target)
-            self._close()
-
-    def operator_full(self) -> None:
-        """The client reads too slowly: leave the target's output in its window."""
-        self.output.valve.hold("operator slow")
-        if self.channel.passage.answers:
-            # More requests would only make more answers for it to read.
-            self.input.valve.hold("operator slow")
-
-    def operator_drained(self) -> None:
-        """The client reads again."""
-        self.output.valve.release("operator slow")
-        self.input.valve.release("operator slow")
-
     # The target's half
 
     async def _open_target(self) -> None:
@@ -216,48 +161,7 @@ class Relay:
         """The program on the target is over; the client hears it after the last byte."""
         self.channel.exit = (status, signal)
 
-    def target_closed(self, broken: bool) -> None:
-        """The target's half is closed and every byte of it was delivered here.
-
-        When its whole connection is `broken`, the session ends and says so: nothing to pass on.
-        """
-        self.channel.target = None
-        self._target_done = True
-        if not broken:
-            self._finish()
-        elif self.channel.operator is None:
-            self._close()
-
-    def target_full(self) -> None:
-        """The target reads too slowly: leave the client's input in its window."""
-        self.input.valve.hold("target slow")
-
-    def target_drained(self) -> None:
-        """The target reads again."""
-        self.input.valve.release("target slow")
-
-    def heed_wires(self) -> None:
-        """Read a leg only while the connection of the other takes bytes."""
-        full, output, given = self._session.full_wires, self.output.valve, self.input.valve
-        (output.hold if "operator" in full else output.release)("wire")
-        deaf = full if self.channel.passage.answers else full - {"operator"}
-        (given.hold if deaf else given.release)("wire")
-
     # What the driver orders
-
-    def hold_input(self) -> None:
-        """Stop the operator's input at once."""
-        self.input.hold()
-
-    def release_input(self) -> None:
-        """Let the operator's input pass again."""
-        self.input.release()
-
-    def deliver(self) -> None:
-        """Send what was withheld, in order, and read the target again."""
-        self.output.deliver()
-        if self._target_done:
-            self._finish()
 
     def announce(self, kind: NoticeKind, by: str, text: str) -> None:
         """Tell the operator, at the next safe point of the output."""
@@ -289,8 +193,7 @@ class Relay:
 
     def _finish(self) -> None:
         """Pass the exit on once the operator has every byte; a pause keeps it back too."""
-        withheld = self.output.withheld or self._session.live.output_gate() is Gate.WITHHOLD
-        if self._exit_passed or withheld:
+        if self._exit_passed or self._withholds:
             return
         self._exit_passed = True
         status, signal = self.channel.exit
@@ -308,7 +211,5 @@ class Relay:
             client.close()
 
     def _close(self) -> None:
-        if not self.closed.is_set():
-            self._sizes.close()
-            self.closed.set()
-            self._session.channel_closed(self.channel)
+        self._sizes.close()
+        super()._close()

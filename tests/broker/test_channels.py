@@ -120,7 +120,7 @@ def test_full_screen_programs_look_as_direct(stand: Stand, program: str) -> None
     "options",
     [
         ["-N", "-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:22"],
-        ["-W", "127.0.0.1:22"],
+        ["-W", "127.0.0.1:5432"],
         ["-s"],
     ],
     ids=["remote-forward", "stdio-forward", "subsystem"],

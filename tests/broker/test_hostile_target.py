@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 from asyncssh.packet import String, UInt32
 
-from psm_console.broker import relay
+from psm_console.broker import coupling, relay
 from psm_console.domain.inventory import Target
 from psm_console.domain.session import Outcome, Session, Verb
 from tests.support.waiting import eventually
@@ -183,7 +183,7 @@ async def test_a_client_that_leaves_a_target_that_reads_nothing_frees_its_channe
         asyncio.get_running_loop().call_soon(channel.pause_reading)
         channel.write(b"up\n")
 
-    with mock.patch.object(relay, "CLOSE_S", 0.3):
+    with mock.patch.object(coupling, "CLOSE_S", 0.3):
         async with (
             evil_target(stand, deaf),
             asyncssh.connect(
