@@ -16,10 +16,12 @@ from textual.filter import LineFilter, Monochrome
 from textual.theme import BUILTIN_THEMES
 
 from psm_console.domain.inventory import Identity
-from psm_console.domain.session import LIVE_STATES, SessionState
+from psm_console.domain.pause import unwatched
+from psm_console.domain.session import LIVE_STATES, Session, SessionState
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
 from psm_console.operations.errors import PsmError
+from psm_console.operations.holding import RENEW_S
 from psm_console.store import Home
 
 from .acts import bindings
@@ -74,6 +76,7 @@ class ConsoleApp(App[int]):
         self.place = Workplace(Desk(home, actor, read_only=read_only), actor, read_only)
         self.place.invitation = visible(invitation, 100)
         self._link = link
+        self._leaving = False
         self._take_themes()
 
     # The gates.
@@ -160,6 +163,7 @@ class ConsoleApp(App[int]):
         self.add_mode("library", lambda: LibraryScreen(self.place))
         await self.switch_mode("live")
         self._start(self._follow_store, "store")
+        self.set_interval(RENEW_S, self.place.desk.keep_holds)
         self.set_interval(THEMES_S, self._look_for_themes)
         self.call_after_refresh(self._tell_theme_faults)
         if self._link is not None:
@@ -199,6 +203,7 @@ class ConsoleApp(App[int]):
             place.store_fault = str(error)
         else:
             place.store_fault = None
+            self._alert(overview.sessions)
             place.sessions, place.broker = overview.sessions, overview.broker
             if overview.broker or place.as_of is None:
                 place.as_of = overview.at
@@ -206,6 +211,21 @@ class ConsoleApp(App[int]):
             for room in self._rooms():
                 room.overview_changed()
                 room.tell_chrome()
+
+    def _alert(self, sessions: Sequence[Session]) -> None:
+        """Say aloud that a pause has lost who held it, unless it was so when we came."""
+        known = {each.id: each for each in self.place.sessions}
+        for each in sessions:
+            before = known.get(each.id)
+            if unwatched(each) and before is not None and not unwatched(before):
+                self.bell()
+                self.notify(
+                    f"{visible(each.operator)} on {visible(str(each.account))} is paused and "
+                    "nobody holds the pause: resume it, hold it, or end it.",
+                    severity="warning",
+                    markup=False,
+                    timeout=30,
+                )
 
     async def on_unmount(self) -> None:
         """Close the store."""
@@ -229,7 +249,18 @@ class ConsoleApp(App[int]):
             self.screen.go_back()
 
     def action_leave(self) -> None:
-        """Leave the console; sessions go on."""
+        """Leave the console; sessions go on. A pause that it holds is worth a second thought."""
+        holding = self.place.desk.holding
+        if holding and not self._leaving:
+            self._leaving = True
+            pauses = "a pause" if holding == 1 else f"{holding} pauses"
+            self.notify(
+                f"This console holds {pauses}. q again leaves: the operator stays paused, and "
+                "the others are told that nobody holds it.",
+                severity="warning",
+                markup=False,
+            )
+            return
         self.exit(0)
 
     def action_copy_link(self) -> None:

@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from psm_console.domain.inventory import Identity
 from psm_console.domain.session import Directive, Session, Verb
 from psm_console.operations import receipts
 from psm_console.operations.errors import PsmError
+from psm_console.operations.holding import Hold, keep_holding, new_hold, stop_holding
 from psm_console.operations.recordings import (
     OpenedRecording,
     list_recordings,
@@ -60,6 +62,7 @@ class Desk:
         self.read_only = read_only
         self._thread: StoreThread | None = None
         self._watches: dict[str, Watch] = {}
+        self._holds: dict[str, Hold] = {}
         self._closed = False
 
     async def open(self) -> None:
@@ -73,6 +76,7 @@ class Desk:
         """Stop watching what is still watched and close the store; harmless when it is closed."""
         for watch in list(self._watches.values()):
             await self.leave(watch)
+        await self._leave_holds()
         self._closed = True
         if self._thread is not None:
             thread, self._thread = self._thread, None
@@ -132,17 +136,52 @@ class Desk:
         with suppress(PsmError):
             await self._call(lambda store: stop_watching(store, watch, figures.now()))
 
-    async def order(self, verb: Verb, session_id: str, words: str) -> Directive:
-        """Give an order; `words` is the reason, or what a warning says."""
+    async def order(
+        self, verb: Verb, session_id: str, words: str, *, close_held: bool = False
+    ) -> Directive:
+        """Give an order; `words` is the reason, or what a warning says.
+
+        A pause is held by this console from then on; `close_held` goes with a resume.
+        """
 
         def give(store: Store) -> Directive:
-            act = {Verb.PAUSE: pause, Verb.RESUME: resume, Verb.TERMINATE: terminate}.get(
-                verb, warn
-            )
-            now = figures.now()
-            return act(store, self.actor, session_id, words, now, read_only=self.read_only)
+            who, now, locked = self.actor, figures.now(), self.read_only
+            match verb:
+                case Verb.PAUSE:
+                    token = new_hold()
+                    return pause(store, who, session_id, words, now, hold=token, read_only=locked)
+                case Verb.RESUME:
+                    return resume(
+                        store, who, session_id, words, now, close_held=close_held, read_only=locked
+                    )
+                case Verb.TERMINATE:
+                    return terminate(store, who, session_id, words, now, read_only=locked)
+                case Verb.WARN:
+                    return warn(store, who, session_id, words, now, read_only=locked)
 
-        return await self._call(give)
+        directive = await self._call(give)
+        if verb is Verb.PAUSE:
+            self._holds[directive.id] = Hold(directive, self.actor)
+        return directive
+
+    @property
+    def holding(self) -> int:
+        """How many pauses this console holds."""
+        return len(self._holds)
+
+    async def keep_holds(self) -> None:
+        """Say each second that the pauses of this console are watched; forget those that ended."""
+        for name, hold in list(self._holds.items()):
+            # A store that is away is tried again: until then the lease may run out, as it must.
+            with suppress(PsmError):
+                if not await self._call(partial(_keep, hold)):
+                    self._holds.pop(name, None)
+
+    async def _leave_holds(self) -> None:
+        while self._holds:
+            _, hold = self._holds.popitem()
+            with suppress(PsmError):
+                await self._call(partial(_leave, hold))
 
     async def outcome(self, directive: Directive) -> Directive:
         """Return the order as it stands once it was answered, or after 5 s."""
@@ -180,3 +219,11 @@ class Desk:
             return await asyncio.to_thread(judge)
         except StoreError as error:
             raise PsmError(str(error)) from error
+
+
+def _keep(hold: Hold, store: Store) -> bool:
+    return keep_holding(store, hold)
+
+
+def _leave(hold: Hold, store: Store) -> None:
+    stop_holding(store, hold)

@@ -34,6 +34,8 @@ class Question:
     destructive: bool = False
     typed: str = ""
     """What must be typed to show that this one is meant; empty: nothing."""
+    others: Sequence[tuple[str, str]] = ()
+    """Other ways to answer yes: a key for each, and the word on its button."""
 
 
 class AskDialog(ModalScreen[str | None]):
@@ -52,6 +54,8 @@ class AskDialog(ModalScreen[str | None]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self.question = question
+        self.other: str | None = None
+        """Which of the other ways was chosen."""
 
     def compose(self) -> ComposeResult:
         """Lay out title, facts, consequence, fields and buttons."""
@@ -70,6 +74,8 @@ class AskDialog(ModalScreen[str | None]):
             yield Static(id="fault")
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel", compact=True)
+                for key, word in question.others:
+                    yield Button(Content(word), id=f"other-{key}", classes="other", compact=True)
                 yield Button(
                     Content(question.confirm),
                     id="confirm",
@@ -117,6 +123,15 @@ class AskDialog(ModalScreen[str | None]):
     def _confirm(self) -> None:
         fault = self._fault()
         if fault is None:
+            self.dismiss(self._reason())
+        else:
+            self._say(fault)
+
+    @on(Button.Pressed, ".other")
+    def _confirm_other(self, event: Button.Pressed) -> None:
+        fault = self._fault()
+        if fault is None:
+            self.other = (event.button.id or "").removeprefix("other-")
             self.dismiss(self._reason())
         else:
             self._say(fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from psm_console.domain.authorise import Action, Context, Permitted, authorise
+from psm_console.domain.pause import unwatched
 from psm_console.domain.session import Directive, Outcome, Session, SessionState, Verb
 from psm_console.domain.text import visible
 from psm_console.operations.errors import PsmError
@@ -37,16 +38,12 @@ def question_for(verb: Verb, session: Session) -> Question:
                 "Pause this session?",
                 facts,
                 "The operator's typing is thrown away and output is held back until somebody "
-                f"resumes. The operator is told. Mind: {RUNS_ON}.",
+                "resumes. This console holds the pause: when it is left, others are told. "
+                f"Mind: {RUNS_ON}.",
                 "Pause",
             )
         case Verb.RESUME:
-            return Question(
-                "Resume this session?",
-                facts,
-                "Output that was held back is delivered, and the operator can type again.",
-                "Resume",
-            )
+            return _question_of_resume(session, facts)
         case Verb.WARN:
             return Question(
                 "Warn the operator",
@@ -66,6 +63,22 @@ def question_for(verb: Verb, session: Session) -> Question:
                 destructive=True,
                 typed=session.id[-4:],
             )
+
+
+def _question_of_resume(session: Session, facts: tuple[tuple[str, str], ...]) -> Question:
+    others: list[tuple[str, str]] = []
+    said = "Output that was held back is delivered, and the operator can type again."
+    if session.held:
+        channels = ", ".join(f"{one.channel} ({figures.size(one.size)})" for one in session.held)
+        said += (
+            f" Input that waits goes to the target: channel {channels}. Or close what has no "
+            "terminal, and none of it runs."
+        )
+        others.append(("close", "Resume, close these"))
+    if unwatched(session):
+        said += " Nobody holds this pause: hold it instead, and it stays."
+        others.append(("hold", "Hold the pause"))
+    return Question("Resume this session?", facts, said, "Resume", others=others)
 
 
 class Orders(Room):
@@ -119,17 +132,21 @@ class Orders(Room):
             )
             return
 
+        dialog = AskDialog(question_for(verb, session))
+
         def answered(reason: str | None) -> None:
             if reason is not None:
-                self.start(partial(self._give, verb, session, reason), group="orders")
+                meant = Verb.PAUSE if dialog.other == "hold" else verb
+                give = partial(self._give, meant, session, reason, dialog.other == "close")
+                self.start(give, group="orders")
 
-        self.app.push_screen(AskDialog(question_for(verb, session)), answered)
+        self.app.push_screen(dialog, answered)
 
-    async def _give(self, verb: Verb, session: Session, words: str) -> None:
+    async def _give(self, verb: Verb, session: Session, words: str, close_held: bool) -> None:
         """Give the order, wait for the broker's word, and say what it was."""
         desk = self.place.desk
         try:
-            directive = await desk.order(verb, session.id, words)
+            directive = await desk.order(verb, session.id, words, close_held=close_held)
             self.order_changed(directive)
             directive = await desk.outcome(directive)
         except PsmError as error:

@@ -24,7 +24,7 @@ from .orders import Orders
 from .pane import SessionPane, channel_to_watch
 from .workplace import Workplace
 
-KEEP_S = 2.0
+KEEP_S = 1.0
 """How often it is asked anew whether one may look, and told that one does."""
 
 
