@@ -40,7 +40,7 @@ _TAIL = 4096
 _CANCEL = b"\x18"
 RESET = (
     b"\x1b[?1049l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1004l\x1b[?2004l"
-    b"\x1b[?2026l\x1b[?2048l\x1b[<u\x1b[?1l\x1b>\x1b[?25h\x1b[r\x1b[0m"
+    b"\x1b[?2026l\x1b[?2048l\x1b[<u\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b[r\x1b[0m"
 )
 """What a console asks of a terminal and takes back when it leaves, for one that can not."""
 

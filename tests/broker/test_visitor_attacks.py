@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from psm_console.broker import visitors
 from psm_console.domain.policy import ConsolePolicy
+from tests.support.openssh import environment
 from tests.support.waiting import eventually_sync
 
 from .visiting import House, environment_of
@@ -90,6 +92,29 @@ def test_what_can_not_be_read_is_refused_in_a_sentence(
 
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_command_of_any_bytes_is_answered_in_visible_words(house: House) -> None:
+    argv = [os.fsencode(word) for word in house.client.argv("sue")]
+
+    def asked(command: bytes) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*argv, command], capture_output=True, timeout=60, env=environment())
+
+    latin, hidden = asked(b"session show \xff"), asked(b"session show \xc2\x9b31m\xe2\x80\xae")
+
+    assert latin.returncode == 2 and b"the command is not UTF-8" in latin.stderr
+    assert hidden.returncode == 3 and b"no session has the id \\x9b31m\\u202e" in hidden.stderr
+
+
+def test_the_way_past_the_store_is_closed_to_visitors(house: House) -> None:
+    house.popen("cat")
+    session = house.session()
+
+    done = house.visit(f"session terminate {session.id} --reason x --direct")
+
+    assert done.returncode == 4
+    assert b"over ssh the store decides" in done.stderr
+    assert house.session().id == session.id
 
 
 def test_a_refusal_is_in_the_audit_log_and_no_visit_is(house: House) -> None:
