@@ -134,7 +134,8 @@ class Jumps:
     async def _open(self, proof: Proof, peer: Peer, host: str, port: int) -> InnerConnection:
         # The outer login may be hours old: key and grant may have been taken away since.
         await self._ground.refresh_inventory()
-        if not self._ground.keyring.holds(proof) or not self.leads(proof, host, port):
+        holds = self._ground.keyring.holds(proof) and not proof.expired(utc_now())
+        if not holds or not self.leads(proof, host, port):
             raise self._refuse(proof, asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, unknown(host))
         try:
             shown = await asyncio.to_thread(self._ground.host_ca.identity, host)
