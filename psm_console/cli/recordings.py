@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from psm_console.domain.blind_spots import unseen
 from psm_console.domain.text import visible
 
 from .context import Invocation, chosen_format, filters, listing, now
+from .ledger import print_channels
 from .output import Column, field, print_listing, print_object, say, size, span
-from .records import recording_row, session_row
+from .records import channel_row, recording_row
 
 if TYPE_CHECKING:
     from psm_console.recording import Verdict
@@ -91,11 +93,17 @@ def show(invocation: Invocation, recording_id: str, as_json: bool) -> None:
     with invocation.store() as (store, actor):
         info = show_recording(store, actor, recording_id, now())
         folder = store.home.recording(info.id)
-    row = recording_row(info) | {
-        "folder": str(folder),
-        "channels": session_row(info.session)["channels"],
+    row = recording_row(info) | {"folder": str(folder)}
+    channels = info.session.channels
+    if not as_json:
+        print_object(row, False)
+        print_channels(channels)
+        return
+    ledger = {
+        "channels": [channel_row(channel) for channel in channels],
+        "blind_spots": unseen(channels),
     }
-    print_object(row, as_json)
+    print_object(row | ledger, True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from psm_console.domain.blind_spots import blind_spots, coverage, recorded_as
 from psm_console.domain.inventory import Account, Identity, KeyFile, Target
 from psm_console.domain.session import Channel, Directive, Session
 from psm_console.store import AuditEntry, RecordingInfo
@@ -55,6 +56,9 @@ def channel_row(channel: Channel) -> Row:
         "closed_at": instant(channel.closed_at),
         "exit": channel.exit,
         "ledger": asdict(channel.ledger),
+        "recorded": recorded_as(channel),
+        "coverage": coverage(channel).value,
+        "blind_spots": [asdict(spot) for spot in blind_spots(channel)],
     }
 
 

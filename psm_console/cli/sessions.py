@@ -7,7 +7,10 @@ from datetime import datetime
 
 import click
 
+from psm_console.domain.blind_spots import unseen
+
 from .context import Invocation, chosen_format, filters, listing, now
+from .ledger import print_channels, print_orders
 from .orders import pause, resume, terminate, warn
 from .output import Column, age, field, print_listing, print_object, say, size
 from .records import directive_row, session_row
@@ -93,8 +96,14 @@ def show(invocation: Invocation, session_id: str, as_json: bool) -> None:
     with invocation.store() as (store, actor):
         found = show_session(store, actor, session_id, now())
         orders = list_directives(store, actor, found.id, now())
-    row = session_row(found) | {"directives": [directive_row(order) for order in orders]}
-    print_object(row, as_json)
+    row = session_row(found)
+    given = [directive_row(order) for order in orders]
+    if as_json:
+        print_object(row | {"blind_spots": unseen(found.channels), "directives": given}, True)
+        return
+    print_object({name: value for name, value in row.items() if name != "channels"}, False)
+    print_channels(found.channels)
+    print_orders(given)
 
 
 @session.command("shadow")
