@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from psm_console.cli.main import main
 from psm_console.demo import library
-from psm_console.operations import init
-from psm_console.store import Home, utc_now
+from psm_console.store import Home
+
+from .conftest import Psm
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_sessions"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQjoT2VgzKoXnePR3NbJq7Jw7hKuwQqJz0sYfWy8mV9"
@@ -31,36 +29,6 @@ credential = {{ password_file = "secret" }}
 operator = "ana"
 account = "root@db1"
 """
-
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
-
-
-Psm = Callable[..., Result]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "home")
-    init(made, utc_now())
-    return made
-
-
-@pytest.fixture
-def psm(home: Home, capsys: pytest.CaptureFixture[str]) -> Iterator[Psm]:
-    def run(*arguments: str, home: Path = home.root) -> Result:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main(["--home", str(home), *arguments])
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Result(int(left.value.code or 0), printed.out, printed.err)
-
-    yield run
 
 
 def test_init_may_be_repeated_and_says_the_host_key(psm: Psm, tmp_path: Path) -> None:

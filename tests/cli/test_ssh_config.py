@@ -10,17 +10,18 @@ import pytest
 
 from psm_console.cli.ssh_config import known_lines, stanza
 from psm_console.operations import WayIn
+from psm_console.store import Home
 from tests.support.broker import InventoryText
 from tests.support.sshd import write_key
 from tests.support.tools import need
 
-from .test_commands import Psm, home, psm  # noqa: F401 - fixtures
+from .conftest import Psm
 
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFQjoT2VgzKoXnePR3NbJq7Jw7hKuwQqJz0sYfWy8mV9"
 
 
 @pytest.fixture
-def inventory(psm: Psm, tmp_path: Path) -> None:  # noqa: F811
+def inventory(psm: Psm, tmp_path: Path) -> None:
     """ana may work on db1 and on web1, bo on web1."""
     secret = tmp_path / "secret"
     secret.touch(0o600)
@@ -41,7 +42,7 @@ def inventory(psm: Psm, tmp_path: Path) -> None:  # noqa: F811
 def test_ssh_reads_the_stanza_as_it_is_meant(
     psm: Psm,
     inventory: None,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     need("ssh")
     printed = psm("ssh-config", "--user", "ana", "--host", "broker.example", "--port", "2200")
@@ -62,7 +63,7 @@ def test_ssh_reads_the_stanza_as_it_is_meant(
 
 def test_only_targets_that_the_operator_may_reach_are_listed(
     psm: Psm,
-    inventory: None,  # noqa: F811
+    inventory: None,
 ) -> None:
     bo = json.loads(psm("ssh-config", "--user", "bo", "--json").out)
     everybody = json.loads(psm("ssh-config", "--json").out)
@@ -76,7 +77,7 @@ def test_only_targets_that_the_operator_may_reach_are_listed(
 def test_the_known_hosts_lines_let_the_ca_vouch_for_these_targets_and_no_other_host(
     psm: Psm,
     inventory: None,
-    tmp_path: Path,  # noqa: F811
+    tmp_path: Path,
 ) -> None:
     need("ssh-keygen")
     printed = psm("ssh-config", "--user", "ana", "--host", "b.example", "--known-hosts").out
@@ -117,7 +118,7 @@ def test_the_known_hosts_lines_let_the_ca_vouch_for_these_targets_and_no_other_h
         "a/b",
     ],
 )
-def test_a_host_that_ssh_would_expand_or_run_is_refused(psm: Psm, host: str) -> None:  # noqa: F811
+def test_a_host_that_ssh_would_expand_or_run_is_refused(psm: Psm, host: str) -> None:
     done = psm("ssh-config", f"--host={host}")
 
     assert (done.code, done.out) == (2, "")
@@ -126,7 +127,7 @@ def test_a_host_that_ssh_would_expand_or_run_is_refused(psm: Psm, host: str) -> 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("user", ["", "Ana", "$(id)", "%u", "a b", "-l", "ana\nUser root"])
-def test_a_user_that_is_no_identitys_name_is_refused(psm: Psm, user: str) -> None:  # noqa: F811
+def test_a_user_that_is_no_identitys_name_is_refused(psm: Psm, user: str) -> None:
     done = psm("ssh-config", f"--user={user}")
 
     assert done.code in (2, 3) and done.out == ""
@@ -151,7 +152,7 @@ def test_without_targets_there_is_a_jump_and_nobody_is_vouched_for() -> None:
     assert known_lines(found, "h", 22) == [f"h {_KEY}"]
 
 
-def test_the_ca_is_shown_prepared_and_rotated(psm: Psm) -> None:  # noqa: F811
+def test_the_ca_is_shown_prepared_and_rotated(psm: Psm) -> None:
     first = json.loads(psm("ca", "show", "--json").out)
     assert psm("ca", "show").out == f"{first['known_hosts']}\n"
     assert first["known_hosts"] == f"@cert-authority * {first['public']}"
@@ -169,10 +170,7 @@ def test_the_ca_is_shown_prepared_and_rotated(psm: Psm) -> None:  # noqa: F811
     assert [one["action"] for one in noted][-2:] == ["ca.prepare", "ca.rotate"]
 
 
-def test_a_home_without_a_ca_says_how_to_make_one(psm: Psm, home: object) -> None:  # noqa: F811
-    from psm_console.store import Home
-
-    assert isinstance(home, Home)
+def test_a_home_without_a_ca_says_how_to_make_one(psm: Psm, home: Home) -> None:
     home.host_ca.unlink()
 
     missing = psm("ca", "show")
