@@ -75,6 +75,8 @@ class LoginDesk:
         self._connection = connection
         self._ground = ground
         self._outer = outer
+        self.peer = _address(connection) if outer is None else outer.peer[0]
+        """The client's address, kept for when it is gone; inside another connection, that one's."""
         self.user = ""
         self.proof: Proof | None = None
         """Whom a signature has proved; they are in only once `complete`."""
@@ -86,14 +88,6 @@ class LoginDesk:
         self._explained = False
         self._counted = False
         self._turned_away = False
-
-    @property
-    def peer(self) -> str:
-        """The client's address; inside another connection, that one's."""
-        if self._outer is not None:
-            return self._outer.peer[0]
-        address: str = (self._connection.get_extra_info("peername") or ("?",))[0]
-        return address
 
     @property
     def who(self) -> str:
@@ -331,6 +325,11 @@ _VERIFY = (
     "{} needs a security key that verifies its user, by PIN or fingerprint "
     "(ssh-keygen -t ed25519-sk -O verify-required)"
 )
+
+
+def _address(connection: asyncssh.SSHServerConnection) -> str:
+    address: str = (connection.get_extra_info("peername") or ("?",))[0]
+    return address
 
 
 def _enough(why: str) -> asyncssh.DisconnectError:
