@@ -360,6 +360,9 @@ def test_no_process_outlives_a_broker_that_is_killed() -> None:
                 terminal.wait_for(LIVE)
                 children = _visits_below(broker)
                 assert children
+                for child in children:
+                    # Stopped, so that no hang-up of its terminal can end it.
+                    os.kill(child, signal.SIGSTOP)
                 broker.kill()
 
                 eventually_sync(lambda: all(map(is_gone, children)), what="the child's end")
