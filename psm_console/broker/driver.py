@@ -37,6 +37,7 @@ from .activity import Activity
 from .guard import RecordingGuard
 from .hangup import HangUp
 from .journal import Journal
+from .moment import elapsed
 from .keyring import Proof
 from .live_channel import LiveChannel
 from .relay import Relay
@@ -45,6 +46,8 @@ from .wire import watch_wire
 
 log = logging.getLogger(__name__)
 
+_GAP_S = 10.0
+"""Between two looks after a session, that are a second apart: more means that all stood still."""
 _UNASKED = 4
 """Channels past the limit that may open, to be refused with a sentence by the gate."""
 
@@ -109,7 +112,7 @@ class SessionDriver:
         self.ended = asyncio.Event()
         self._around = around
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
+        self._began = self._ticked = elapsed()
         self._guard = RecordingGuard(self._recorder_failed)
         self._numbers = 0
         self._hanging_up = False
@@ -123,8 +126,8 @@ class SessionDriver:
         self._set_alarm()
 
     def at(self) -> float:
-        """Seconds since the session began, on the monotonic clock."""
-        return self._loop.time() - self._began
+        """Seconds since the session began, on a clock that nobody sets and no sleep stops."""
+        return elapsed() - self._began
 
     def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
         """Run `coroutine` beside the session."""
@@ -288,6 +291,11 @@ class SessionDriver:
 
     def tick(self, at: float) -> None:
         """Look after the channels, and have the store learn the counts when they changed."""
+        self._note_gap(at)
+        deadline = self.live.next_deadline()
+        if deadline is not None and deadline <= at:
+            # The alarm stands on the loop's clock, which stood still while the machine slept.
+            self.handle(Ticked(at))
         for relay in list(self.relays.values()):
             relay.tick(at)
         output, given = self.totals()
@@ -309,6 +317,15 @@ class SessionDriver:
         if changed:
             self.journal.ledgers(changed)
 
+    def _note_gap(self, at: float) -> None:
+        """Note that nobody could watch or be warned for a while: the machine stood still."""
+        gap, self._ticked = self._began + at - self._ticked, self._began + at
+        if gap > _GAP_S and self.live.state is not SessionState.ENDED:
+            said = f"the broker stood still for {gap:.0f} s"
+            with self.recording():
+                self.recorder.mark(at, said)
+            self.journal.note(fx.Audit("session.gap", BROKER, said))
+
     # Deadlines
 
     def _set_alarm(self) -> None:
@@ -317,7 +334,7 @@ class SessionDriver:
             self._alarm = None
         deadline = self.live.next_deadline()
         if deadline is not None:
-            self._alarm = self._loop.call_at(self._began + deadline, self._ring)
+            self._alarm = self._loop.call_later(max(deadline - self.at(), 0.0), self._ring)
 
     def _ring(self) -> None:
         # Input moves the idle deadline without an event: then nothing is due, and it is set anew.

@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 _POLITE_S = 1.0
 """How long the operator's client may take to close its channels after it was told."""
 _FIRM_S = 2.0
-"""How long a leg may take to close its connection before the socket is cut."""
+"""How long the operator leg may take to close its connection before the socket is cut."""
+_TARGET_FIRM_S = 0.6
+"""The same for the target leg, which nobody there has to read anything on: a second in all."""
 ENDED_STATUS = 254
 """What shell and exec clients get when the session was ended for them."""
 
@@ -102,7 +104,7 @@ class HangUp:
             # Let the answer "channel open failed", with its reason, come before the disconnect.
             await asyncio.wait([asyncio.ensure_future(operator.wait_closed())], timeout=_POLITE_S)
         operator.disconnect(asyncssh.DISC_BY_APPLICATION, self._reason[:200])
-        return await self._closed("operator leg closed", operator)
+        return await self._closed("operator leg closed", operator, _FIRM_S)
 
     async def _target_leg(self) -> Step:
         target = self._session.target
@@ -110,11 +112,11 @@ class HangUp:
             return Step("target leg closed", self._ms(), "was not open")
         # The kill signals are written before this in the same stream, so they arrive first.
         target.disconnect(asyncssh.DISC_BY_APPLICATION, "session ended")
-        return await self._closed("target leg closed", target)
+        return await self._closed("target leg closed", target, _TARGET_FIRM_S)
 
-    async def _closed(self, name: str, leg: SSHConnection) -> Step:
+    async def _closed(self, name: str, leg: SSHConnection, within_s: float) -> Step:
         try:
-            await asyncio.wait_for(leg.wait_closed(), _FIRM_S)
+            await asyncio.wait_for(leg.wait_closed(), within_s)
         except TimeoutError:
             leg.abort()
             return Step(name, self._ms(), "cut: it did not close by itself")
