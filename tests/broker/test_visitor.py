@@ -20,10 +20,11 @@ from psm_console.domain.session import SessionState, Verb
 from psm_console.store import Store
 from tests.support.broker import Broker, InventoryText
 from tests.support.openssh import OpenSsh
+from tests.support.processes import is_gone
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
 
-from .visiting import House, is_gone
+from .visiting import House
 
 LIVE = "Live"
 

@@ -13,9 +13,10 @@ import pytest
 from psm_console.broker import visitors
 from psm_console.domain.policy import ConsolePolicy
 from tests.support.openssh import environment
+from tests.support.processes import environment_of
 from tests.support.waiting import eventually_sync
 
-from .visiting import House, environment_of
+from .visiting import House
 
 pytestmark = pytest.mark.attack
 

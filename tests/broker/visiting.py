@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from psm_console.broker.visit import Visit
 from psm_console.credentials import ensure_signers, public_line
@@ -92,19 +90,3 @@ class House(Stand):
     def noted(self, action: str, by: str | None = None) -> list[AuditEntry]:
         """The audit entries of that name, oldest first."""
         return self.read(lambda store: store.audit.list(action=action, actor=by))
-
-
-def is_gone(process: int) -> bool:
-    """Whether no such process is there; one that nobody has asked about counts as gone."""
-    try:
-        status = Path(f"/proc/{process}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return status.rpartition(")")[2].split()[0] == "Z"
-
-
-def environment_of(process: int) -> dict[str, str]:
-    """What a process was started with."""
-    lines = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
-    pairs: Sequence[tuple[bytes, bytes, bytes]] = [line.partition(b"=") for line in lines if line]
-    return {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}

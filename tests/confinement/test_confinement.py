@@ -14,6 +14,8 @@ from psm_console.confinement import offered
 from psm_console.credentials import make_key
 from psm_console.operations import VisitOrder
 from psm_console.store import Home, Store
+from tests.support.processes import is_gone
+from tests.support.waiting import eventually_sync
 
 _ABI_TCP, _ABI_SCOPES = 4, 6
 
@@ -120,13 +122,20 @@ def test_keys_credentials_network_and_other_processes_are_out_of_reach(home: Hom
 
 
 def _visitor(
-    home: Home, *words: str, required: bool = True, before: str = ""
+    home: Home, *words: str, required: bool = True, before: str = "", broker: str = "os.getpid()"
 ) -> subprocess.CompletedProcess[str]:
     """Run the process of a visit as a broker does, with `before` done in it first."""
-    code = f"""
+    return _python("-c", _starting(home, words, required, before, broker))
+
+
+def _starting(
+    home: Home, words: tuple[str, ...], required: bool, before: str, broker: str = "os.getpid()"
+) -> str:
+    """Return a program that starts the process of a visit and waits for it."""
+    return f"""
 import os, subprocess, sys
 from psm_console.operations import VisitOrder
-order = VisitOrder({str(home.root)!r}, "sue", {words!r}, os.getpid(), {required!r})
+order = VisitOrder({str(home.root)!r}, "sue", {words!r}, {broker}, {required!r})
 reader, writer = os.pipe()
 os.write(writer, order.encode())
 os.close(writer)
@@ -134,7 +143,30 @@ code = {before + chr(10) + "from psm_console.cli.visitor import main; main()"!r}
 argv = [sys.executable, "-I", "-B", "-c", code, str(reader)]
 sys.exit(subprocess.run(argv, pass_fds=[reader], env={{}}, cwd="/").returncode)
 """
-    return _python("-c", code)
+
+
+@pytest.mark.fault
+def test_the_process_of_a_visit_dies_with_whoever_started_it(home: Home) -> None:
+    waiting = (
+        "import os, signal, psm_console.cli.visitor as v\n"
+        "def wait(*a, **k): print(os.getpid(), flush=True); signal.pause()\n"
+        "v.run = wait"
+    )
+    argv = [sys.executable, "-I", "-B", "-c", _starting(home, ("--version",), False, waiting)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout is not None
+        child = int(starter.stdout.readline())
+        starter.kill()
+
+        eventually_sync(lambda: is_gone(child), what="the child's end")
+
+
+@pytest.mark.fault
+def test_a_process_whose_broker_is_gone_already_serves_nobody(home: Home) -> None:
+    done = _visitor(home, "--version", required=False, broker="1")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "whoever started this process is gone" in done.stderr
 
 
 def test_a_kernel_without_landlock_serves_visitors_unless_the_policy_forbids_it(home: Home) -> None:
