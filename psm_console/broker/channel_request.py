@@ -11,6 +11,7 @@ from typing import cast
 
 import asyncssh
 
+from psm_console.domain.forwards import ForwardAsked
 from psm_console.domain.session import Size
 
 from . import algorithms
@@ -41,6 +42,8 @@ class ChannelRequest:
     subsystem: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     started: bool = False
+    forward: ForwardAsked | None = None
+    """Where to, when it is no session channel."""
 
     def take_pty(
         self, term: str, size: tuple[int, int, int, int], modes: Mapping[int, int]
@@ -60,6 +63,12 @@ class ChannelRequest:
         """Note what is to run (None: a shell) and the variables the client wants set."""
         self.command = command
         self.environment = environment
+        self.started = True
+
+    def take_forward(self, asked: ForwardAsked) -> None:
+        """Note where to. It stands where a command does, as what the channel is for."""
+        self.forward = asked
+        self.command = str(asked.destination)
         self.started = True
 
     def take_subsystem(self, subsystem: str) -> None:

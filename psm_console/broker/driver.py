@@ -24,22 +24,27 @@ from psm_console.domain.events import (
     TargetRefused,
     Ticked,
 )
+from psm_console.domain.forwards import ForwardAsked
 from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
 from psm_console.domain.session import ChannelKind, Held, Ledger, Outcome, Session, SessionState
+from psm_console.recording.forward_recorder import ForwardRecorder
 from psm_console.recording.sftp_recorder import SftpRecorder
 from psm_console.recording.writer import SessionRecorder
 
 from . import target as target_leg
 from .activity import Activity
+from .coupling import Coupling
+from .forward import ForwardRelay
+from .forward_passage import ForwardPassage
 from .guard import RecordingGuard
 from .hangup import HangUp
 from .journal import Journal
-from .moment import elapsed
 from .keyring import Proof
 from .live_channel import LiveChannel
+from .moment import elapsed
 from .relay import Relay
 from .sftp_passage import SftpPassage
 from .wire import watch_wire
@@ -107,7 +112,7 @@ class SessionDriver:
         self.journal = journal
         self.target: asyncssh.SSHClientConnection | None = None
         self.live = LiveSession(brief.session.operator, brief.policy.limits, brief.grant_expires_at)
-        self.relays: dict[int, Relay] = {}
+        self.relays: dict[int, Coupling] = {}
         self.activity = Activity()
         self.ended = asyncio.Event()
         self._around = around
@@ -179,12 +184,26 @@ class SessionDriver:
 
         The gate counts what was asked for; channels that never ask for anything cost memory too.
         """
+        relay = Relay(self, self._next_number())
+        self.relays[relay.channel.number] = relay
+        return relay
+
+    async def open_forward(self, asked: ForwardAsked) -> ForwardRelay:
+        """Return the relay of a forward whose target half is open.
+
+        Raises `CrowdedError` or `NotForwardedError`.
+        """
+        relay = ForwardRelay(self, self._next_number(), asked)
+        self.relays[relay.channel.number] = relay
+        await relay.open()
+        return relay
+
+    def _next_number(self) -> int:
         most = self.policy.limits.channels
         if len(self.relays) >= most + _UNASKED:
             raise CrowdedError(f"{most} channels are open, and that is the limit")
         self._numbers += 1
-        self.relays[self._numbers] = relay = Relay(self, self._numbers)
-        return relay
+        return self._numbers
 
     def ask(self, channel: LiveChannel, kind: str) -> str | None:
         """Put a channel's request to the gate; return why it is refused, None when it is not.
@@ -193,7 +212,8 @@ class SessionDriver:
         """
         refusal: str | None = None
         rest: list[fx.Effect] = []
-        for effect in self.live.handle(ChannelAsked(self.at(), channel.number, kind)):
+        asked = ChannelAsked(self.at(), channel.number, kind, channel.request.forward)
+        for effect in self.live.handle(asked):
             match effect:
                 case fx.OpenChannel():
                     self._record(channel, CHANNELS[kind])
@@ -217,6 +237,7 @@ class SessionDriver:
                 size=request.size,
                 term=request.term,
                 command=request.command,
+                title=request.forward and request.forward.origin,
             )
             # `eval "$LC_X"` runs what no command line shows.
             passed = request.passed_on(self.policy.environment)
@@ -227,6 +248,8 @@ class SessionDriver:
             return
         if isinstance(recorder, SftpRecorder):
             channel.passage = SftpPassage(channel, recorder)
+        elif isinstance(recorder, ForwardRecorder) and request.forward is not None:
+            channel.passage = ForwardPassage(channel, recorder, request.forward.rules.inner_ssh)
         self.journal.channel_opened(channel)
 
     def channel_closed(self, channel: LiveChannel) -> None:

@@ -19,9 +19,9 @@ from psm_console.domain.session import Session, Step
 from psm_console.recording.writer import SessionRecorder
 
 from . import notices
+from .coupling import Coupling
 from .journal import Journal
 from .live_channel import LiveChannel
-from .relay import Relay
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class EndingSession(Protocol):
         """The session as it began."""
 
     @property
-    def relays(self) -> Mapping[int, Relay]:
+    def relays(self) -> Mapping[int, Coupling]:
         """Its open channels, by number."""
 
     @property

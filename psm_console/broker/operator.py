@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import asyncssh
 
+from psm_console.domain.forwards import (
+    Destination,
+    ForwardAsked,
+    ForwardRules,
+    socket_destination,
+    tcp_destination,
+)
+from psm_console.domain.inventory import Target
 from psm_console.domain.names import AccountRef
+from psm_console.domain.text import visible
 
 from .doorway import Doorway
 from .driver import CrowdedError, SessionDriver
+from .forward import NotForwardedError
+from .forward_halves import OperatorForwardHalf
 from .halves import OperatorHalf
 from .jump import ONE_DEEP, SSH_PORT, CarriedLeg, JumpGround, Jumps, unknown
 from .keyring import Proof
@@ -124,18 +136,15 @@ class OperatorLeg(CarriedLeg):
         proof = self.login.proof
         if proof is not None and proof.login.account is None and self.outer is None:
             return await self._visit(proof)
+        with _told():
+            driver = await self._live()
+            return OperatorHalf(driver.new_relay())
+
+    async def _live(self) -> SessionDriver:
+        """Return the connection's session, begun by the first channel that is asked for."""
         if self._session is None:
             self._session = asyncio.ensure_future(self._start())
-        try:
-            driver = await asyncio.shield(self._session)
-            half: asyncssh.SSHServerSession[bytes] = OperatorHalf(driver.new_relay())
-        except RefusedError as error:
-            raise _prohibited(str(error)) from None
-        except TargetRefusedError as error:
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
-        except CrowdedError as error:
-            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, str(error)) from None
-        return half
+        return await asyncio.shield(self._session)
 
     async def _visit(self, proof: Proof) -> asyncssh.SSHServerSession[bytes]:
         """Open the console, or what is asked for in its place, to an identity that came alone."""
@@ -170,6 +179,9 @@ class OperatorLeg(CarriedLeg):
         if proof is not None and not inside and self._jumps.leads(proof, dest_host, dest_port):
             peer = self.connection.get_extra_info("peername") or ("?", 0)
             return self._jumps.open(proof, (peer[0], peer[1]), dest_host, dest_port)
+        target, destination = self._target(), tcp_destination(dest_host, dest_port)
+        if target is not None and target.forwards and destination is not None:
+            return self._forward(destination, f"{orig_host}:{orig_port}")
         refused = self.refused("port forwarding", f"to {dest_host}:{dest_port}")
         if dest_port == SSH_PORT:
             refused = _prohibited(ONE_DEEP if inside else unknown(dest_host))
@@ -179,8 +191,34 @@ class OperatorLeg(CarriedLeg):
         self.refused("remote port forwarding", f"from {listen_host}:{listen_port}")
         return False
 
-    def unix_connection_requested(self, dest_path: str) -> bool:
+    def unix_connection_requested(  # type: ignore[override]  # asyncssh awaits it
+        self, dest_path: str
+    ) -> Awaitable[asyncssh.SSHTCPSession[bytes]]:
+        target, destination = self._target(), socket_destination(dest_path)
+        if target is not None and target.forwards and destination is not None:
+            return self._forward(destination, "a socket")
         raise self.refused("socket forwarding", f"to {dest_path}")
+
+    def _target(self) -> Target | None:
+        """Return the session's target as the inventory has it now; None without an account."""
+        proof = self.login.proof
+        account = None if proof is None else proof.login.account
+        return None if account is None else self._worker.inventory.targets.get(account.target)
+
+    async def _forward(
+        self, destination: Destination, origin: str
+    ) -> asyncssh.SSHTCPSession[bytes]:
+        """Have the target connect to `destination`, for who says to be `origin`."""
+        with _told():
+            driver = await self._live()
+            # What was listed when the connection was made may have been taken away since.
+            target = self._target()
+            policy = driver.policy.forwards.inner_ssh
+            rules = ForwardRules()
+            if target is not None:
+                rules = ForwardRules(target.forwards, target.host, target.port, policy)
+            asked = ForwardAsked(destination, visible(origin, 80), rules)
+            return OperatorForwardHalf(await driver.open_forward(asked))
 
     def unix_server_requested(self, listen_path: str) -> bool:
         self.refused("remote socket forwarding", f"from {listen_path}")
@@ -209,6 +247,24 @@ class OperatorLeg(CarriedLeg):
             self._guest.lost()
         if self._driver is not None:
             self._driver.operator_lost(exc)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Answer the client, in SSH's own way, why a channel does not open."""
+    failed = asyncssh.OPEN_CONNECT_FAILED
+    try:
+        yield
+    except RefusedError as error:
+        raise _prohibited(str(error)) from None
+    except TargetRefusedError as error:
+        raise asyncssh.ChannelOpenError(failed, str(error)) from None
+    except CrowdedError as error:
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, str(error)) from None
+    except NotForwardedError as error:
+        if error.forbidden:
+            raise _prohibited(str(error)) from None
+        raise asyncssh.ChannelOpenError(failed, str(error)) from None
 
 
 def _prohibited(reason: str) -> asyncssh.ChannelOpenError:

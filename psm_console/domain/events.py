@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from .forwards import Forward
+from .forwards import ForwardAsked
 from .names import DirectiveId
 from .session import Held, Step, Verb
 
@@ -34,7 +34,7 @@ class ChannelAsked:
     at: float
     channel: int
     kind: str
-    forward: Forward | None = None
+    forward: ForwardAsked | None = None
     """Of a forward: where to, and what the inventory says about it at that moment."""
 
 

@@ -114,7 +114,7 @@ class ForwardRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Forward:
+class ForwardAsked:
     """A forward that a client asks for, and what holds for it now."""
 
     destination: Destination

@@ -5,6 +5,7 @@ The law of channel.py holds here too: what is written of a block is written befo
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ class ForwardRecorder(ChannelRecorder):
     _header = staticmethod(forward_log.header)
     protocol = ""
     """What the forward seems to carry, as far as is known."""
+    unsaid: Callable[[], Iterable[tuple[forward_log.Side, bytes]]] = staticmethod(lambda: ())
+    """Asked when the channel closes, for beginnings that have no line yet."""
 
     @property
     def ledger(self) -> Ledger:
@@ -50,6 +53,8 @@ class ForwardRecorder(ChannelRecorder):
         if not self.closed:
             # A recorder that failed refuses this, and remembers why; its end is tried anyway.
             with suppress(OSError, RecordingError):
+                for side, head in self.unsaid():
+                    self.first(at, side, head)
                 self._say(at, forward_log.closed(self._input, self._output, self.protocol))
         super().close(at, reason)
 

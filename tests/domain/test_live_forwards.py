@@ -19,7 +19,7 @@ from psm_console.domain.events import (
     Directed,
     TargetOpened,
 )
-from psm_console.domain.forwards import Forward, ForwardRules, TcpDestination
+from psm_console.domain.forwards import ForwardAsked, ForwardRules, TcpDestination
 from psm_console.domain.live import LiveSession
 from psm_console.domain.names import DirectiveId
 from psm_console.domain.policy import Limits
@@ -35,7 +35,7 @@ def opened() -> LiveSession:
 
 
 def ask(channel: int, port: int = 5432, rules: ForwardRules = RULES) -> ChannelAsked:
-    forward = Forward(TcpDestination("127.0.0.1", port), "127.0.0.1:4711", rules)
+    forward = ForwardAsked(TcpDestination("127.0.0.1", port), "127.0.0.1:4711", rules)
     return ChannelAsked(1.0, channel, "forward", forward)
 
 

@@ -1,0 +1,406 @@
+"""Forwards through a real ssh and a real sshd: where policy allows them, metered and recorded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from psm_console.domain.session import ChannelKind, Session, Verb
+from psm_console.recording.signing import Signer, TrustedKeys
+from psm_console.recording.verify import VerdictWord, verify
+from tests.support.peer import Peer, echo, whole
+from tests.support.waiting import eventually, eventually_sync
+
+from .stand import Stand
+from .test_smuggling import connected
+
+
+def allow(stand: Stand, *forwards: str) -> None:
+    """List `forwards` for the target."""
+    inventory = stand.inventory()
+    target = replace(inventory.targets["db1"], forwards=forwards)
+    stand.apply(replace(inventory, targets={"db1": target}))
+
+
+def through(stand: Stand, port: int) -> subprocess.Popen[bytes]:
+    """Connect our pipes to a port as the target sees it (`ssh -W`)."""
+    return stand.popen("", options=["-W", f"127.0.0.1:{port}"])
+
+
+def said(stand: Stand, session: Session, number: int = 1) -> list[dict[str, Any]]:
+    """The JSON lines of a forward's log, its header first."""
+    log = stand.recording(session) / f"{number}-forward.jsonl"
+    return [json.loads(line) for line in log.read_bytes().split(b"\n") if line.startswith(b"{")]
+
+
+def blocks(stand: Stand, session: Session, code: str) -> list[dict[str, Any]]:
+    """What the log says of the blocks that went one way."""
+    log = stand.recording(session) / "1-forward.jsonl"
+    found = [
+        json.loads(line[13:])
+        for line in log.read_bytes().split(b"\n")
+        if line[:13] == b"# psm digest "
+    ]
+    return [block for block in found if block["code"] == code]
+
+
+def read(process: subprocess.Popen[bytes], count: int) -> bytes:
+    """Read `count` bytes from the client, or what comes before its end."""
+    assert process.stdout is not None
+    data = bytearray()
+    while len(data) < count:
+        assert select.select([process.stdout], [], [], 20)[0], "nothing comes"
+        piece = os.read(process.stdout.fileno(), count - len(data))
+        if not piece:
+            break
+        data += piece
+    return bytes(data)
+
+
+def send(process: subprocess.Popen[bytes], data: bytes) -> None:
+    assert process.stdin is not None
+    process.stdin.write(data)
+    process.stdin.flush()
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with Peer(echo) as running:
+        yield running
+
+
+def test_a_listed_destination_is_reached_and_every_byte_is_accounted_for(stand: Stand) -> None:
+    sent, answer = os.urandom(3 << 20), os.urandom(2 << 20)
+    got: list[bytes] = []
+
+    def swap(connection: socket.socket) -> None:
+        got.append(whole(connection))
+        connection.sendall(answer)
+
+    with Peer(swap) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        done = stand.client.run(stand.user, options=["-W", f"127.0.0.1:{peer.port}"], stdin=sent)
+
+    assert (done.returncode, done.stdout == answer, got == [sent]) == (0, True, True)
+    session = stand.last()
+    (channel,) = session.channels
+    assert (channel.kind, channel.command) == (ChannelKind.FORWARD, f"127.0.0.1:{peer.port}")
+    assert (channel.ledger.input_bytes, channel.ledger.output_bytes) == (3 << 20, 2 << 20)
+    assert channel.ledger.input_recorded == "digest"
+    assert channel.ledger.digest_bytes == 5 << 20
+    header, opened, *rest = said(stand, session)
+    assert (header["log"], header["to"]) == ("psm-forward", f"127.0.0.1:{peer.port}")
+    assert (opened["forward"], opened["result"]) == ("opened", "open")
+    assert {(one["from"], one["hex"]) for one in rest if one["forward"] == "first"} == {
+        ("operator", sent[:64].hex()),
+        ("target", answer[:64].hex()),
+    }
+    assert blocks(stand, session, "i")[-1]["sha256"] == hashlib.sha256(sent).hexdigest()
+    assert blocks(stand, session, "o")[-1]["sha256"] == hashlib.sha256(answer).hexdigest()
+    trusted = TrustedKeys.parse(Signer.load(stand.home.recording_key).allowed_signers_line)
+    assert verify(stand.recording(session), trusted=trusted).word is VerdictWord.OK
+
+
+def test_a_local_forward_makes_a_session_at_its_first_channel(stand: Stand, peer: Peer) -> None:
+    allow(stand, f"127.0.0.1:{peer.port}")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        local = free.getsockname()[1]
+    client = stand.client.popen(
+        stand.user, options=["-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{peer.port}"]
+    )
+    stand._processes.append(client)
+
+    connection = eventually_sync(lambda: _connected(local), what="ssh to listen")
+    assert connection is not None
+    with connection:
+        assert not stand.sessions() or stand.sessions()[0].operator == "ana"
+        connection.sendall(b"hello")
+        assert connection.recv(100) == b"hello"
+        session = stand.session()
+        (channel,) = eventually_sync(lambda: stand.session().channels)
+        assert channel.kind is ChannelKind.FORWARD
+    assert said(stand, session)[0]["from"].startswith("127.0.0.1:")
+
+
+def _connected(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port), timeout=20)
+    except OSError:
+        return None
+
+
+def test_a_dynamic_forward_reaches_what_is_listed_and_nothing_else(
+    stand: Stand, peer: Peer
+) -> None:
+    with Peer(echo) as other:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            local = free.getsockname()[1]
+        client = stand.client.popen(stand.user, options=["-N", "-D", f"127.0.0.1:{local}"])
+        stand._processes.append(client)
+        eventually_sync(lambda: _connected(local), what="ssh to listen").close()  # type: ignore
+
+        assert _socks(local, peer.port) == b"hello"
+        assert _socks(local, other.port) == b""
+        assert (peer.connections, other.connections) == (1, 0)
+
+
+def _socks(local: int, port: int) -> bytes:
+    """Say hello through a SOCKS4 proxy; what comes back, nothing when it refuses."""
+    with socket.create_connection(("127.0.0.1", local), timeout=20) as connection:
+        asked = b"\4\1" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1") + b"\0"
+        connection.sendall(asked)
+        if connection.recv(8)[1:2] != b"\x5a":
+            return b""
+        try:
+            connection.sendall(b"hello")
+            return connection.recv(100)
+        except OSError:
+            return b""
+
+
+def test_a_listed_socket_is_reached(stand: Stand) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.sock"
+        with Peer(echo, path) as peer:
+            allow(stand, f"unix:{path}")
+            local = Path(folder) / "here.sock"
+            client = stand.client.popen(stand.user, options=["-N", "-L", f"{local}:{path}"])
+            stand._processes.append(client)
+            eventually_sync(local.exists, what="ssh to listen")
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(20)
+                connection.connect(str(local))
+                connection.sendall(b"hello")
+                assert connection.recv(100) == b"hello"
+            assert peer.connections == 1
+            assert stand.session().channels[0].command == f"unix:{path}"
+
+
+def test_what_the_target_can_not_reach_is_said_and_recorded(stand: Stand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    allow(stand, f"127.0.0.1:{port}")
+
+    done = stand.client.run(stand.user, options=["-W", f"127.0.0.1:{port}"])
+
+    assert done.returncode != 0 and b"the target did not reach 127.0.0.1:" in done.stderr
+    session = stand.last()
+    assert "did not reach" in said(stand, session)[1]["result"]
+    assert session.channels[0].closed_at is not None
+
+
+def test_a_server_that_speaks_first_and_closes_is_heard(stand: Stand) -> None:
+    with Peer(lambda connection: connection.sendall(b"220 ready\r\n")) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        done = stand.client.run(stand.user, options=["-W", f"127.0.0.1:{peer.port}"])
+
+    assert (done.returncode, done.stdout) == (0, b"220 ready\r\n")
+    assert stand.last().channels[0].ledger.protocol == "ftp"
+
+
+def test_one_byte_that_an_ssh_name_begins_with_is_not_held_back(stand: Stand) -> None:
+    """PostgreSQL answers a request for TLS with `S`, and waits."""
+
+    def postgres(connection: socket.socket) -> None:
+        connection.recv(8)
+        connection.sendall(b"S")
+        connection.sendall(connection.recv(5))
+
+    with Peer(postgres) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        send(client, b"\0\0\0\x08\x04\xd2\x16\x2f")
+        assert read(client, 1) == b"S"
+        send(client, b"\x16\x03\x01\0\0")
+        assert read(client, 5) == b"\x16\x03\x01\0\0"
+        assert client.wait(20) == 0
+    assert stand.last().channels[0].ledger.protocol == "postgres"
+
+
+# A supervisor's hand
+
+
+@pytest.mark.attack
+def test_a_pause_holds_a_forward_both_ways_and_a_resume_loses_nothing(stand: Stand) -> None:
+    arrived: list[bytes] = []
+
+    def talk(connection: socket.socket) -> None:
+        arrived.append(connection.recv(1 << 16))
+        while data := connection.recv(1 << 16):
+            arrived.append(data)
+            connection.sendall(b"said " + data)
+
+    with Peer(talk) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        send(client, b"first")
+        eventually_sync(lambda: arrived == [b"first"], what="the first bytes")
+        session = stand.session()
+        stand.order(session, Verb.PAUSE)
+        send(client, b"second")
+        assert client.stdin is not None
+        client.stdin.close()
+        # A channel that is asked for later is answered later: by then the bytes had their chance.
+        refused = stand.order(session, Verb.WARN, text="hello")
+        assert "only forwards are open" in refused.receipt.detail
+        assert arrived == [b"first"]
+        stand.order(session, Verb.RESUME)
+        assert read(client, 100) == b"said second"
+        assert client.wait(20) == 0
+    assert arrived == [b"first", b"second"]
+
+
+@pytest.mark.attack
+def test_what_the_target_says_in_a_pause_comes_after_it_and_the_end_of_it_too(
+    stand: Stand,
+) -> None:
+    go: list[bool] = []
+
+    def late(connection: socket.socket) -> None:
+        connection.sendall(b"early")
+        eventually_sync(lambda: bool(go), what="the pause")
+        connection.sendall(b" and late")
+
+    with Peer(late) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        assert read(client, 5) == b"early"
+        session = stand.session()
+        stand.order(session, Verb.PAUSE)
+        go.append(True)
+        (relay,) = stand.broker.running.worker.sessions[session.id].relays.values()
+        eventually_sync(lambda: relay.output.withheld.size == 9, what="the bytes to be withheld")
+        eventually_sync(lambda: relay._target_eof, what="the target's end of file")
+        assert client.stdout is not None and not select.select([client.stdout], [], [], 0)[0]
+        stand.order(session, Verb.RESUME)
+        assert read(client, 100) == b" and late"
+        assert client.stdin is not None
+        client.stdin.close()
+        assert client.wait(20) == 0
+
+
+@pytest.mark.attack
+def test_a_terminate_closes_a_forward_at_once_on_both_sides(stand: Stand) -> None:
+    over: list[bool] = []
+
+    def listen(connection: socket.socket) -> None:
+        connection.sendall(b"up")
+        over.append(not connection.recv(1))
+
+    with Peer(listen) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        assert read(client, 2) == b"up"
+        answer = stand.order(stand.session(), Verb.TERMINATE, reason="enough")
+        assert not any(step.failed for step in answer.receipt.steps)
+        client.wait(20)
+        eventually_sync(lambda: over == [True], what="the server to see the end")
+    assert (stand.last().ended_by, stand.last().end_reason) == ("sue", "enough")
+
+
+async def test_an_end_of_file_passes_each_way_and_the_other_way_goes_on(stand: Stand) -> None:
+    heard: list[bytes] = []
+
+    def end_first(connection: socket.socket) -> None:
+        connection.sendall(b"all I say")
+        connection.shutdown(socket.SHUT_WR)
+        heard.append(whole(connection))
+
+    with Peer(end_first) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        async with connected(stand) as connection:
+            reader, writer = await connection.open_connection("127.0.0.1", peer.port)
+            assert await reader.read() == b"all I say"
+            writer.write(b"still heard")
+            writer.write_eof()
+            await eventually(lambda: heard == [b"still heard"], what="the server to hear the rest")
+
+
+def test_a_client_that_does_not_read_holds_back_what_the_target_says(stand: Stand) -> None:
+    size = 24 << 20
+    given: list[int] = []
+
+    def flood(connection: socket.socket) -> None:
+        for _ in range(size >> 16):
+            connection.sendall(b"x" * (1 << 16))
+            given.append(1 << 16)
+
+    with Peer(flood) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        session = stand.session()
+        driver = stand.broker.running.worker.sessions[session.id]
+        (relay,) = eventually_sync(lambda: list(driver.relays.values()))
+        eventually_sync(
+            lambda: bool(relay.output.valve._reasons), what="the target to be held back"
+        )
+        assert relay.channel.output_bytes < size // 2
+        assert read(client, size) == b"x" * size
+        assert client.wait(20) == 0
+
+
+# SSH inside
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("first", ["client", "server", "cut", "late"])
+def test_ssh_inside_a_forward_is_ended_audited_and_marked(stand: Stand, first: str) -> None:
+    heard: list[bytes] = []
+
+    def server(connection: socket.socket) -> None:
+        if first == "server":
+            connection.sendall(b"SSH-2.0-inner\r\n")
+        if first == "late":
+            connection.sendall(b"welcome\r\n")
+            connection.sendall(b"SSH-2.0-inner\r\n")
+        while data := connection.recv(1 << 16):
+            heard.append(data)
+
+    with Peer(server) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        session = stand.session()
+        if first == "client":
+            send(client, b"SSH-2.0-inner\r\n")
+        elif first == "cut":
+            send(client, b"S")
+            eventually_sync(lambda: heard == [b"S"], what="one byte, which means nothing")
+            send(client, b"SH-2.0-inner\r\n")
+        out = read(client, 100)
+        assert client.wait(20) is not None
+    assert b"SSH-" not in out and b"SSH-" not in b"".join(heard)
+    ended = stand.last()
+    audit = stand.read(lambda store: store.audit.list(session=session.id, action="channel.end"))
+    assert ["inside this forward" in str(entry.detail) for entry in audit] == [True]
+    assert "SSH" in (ended.attention or "")
+    assert ended.channels[0].ledger.protocol == "ssh"
+    assert any("inside this forward" in str(one.get("mark")) for one in said(stand, ended))
+
+
+@pytest.mark.attack
+def test_where_policy_says_so_ssh_inside_is_flagged_and_goes_on() -> None:
+    with (
+        Stand(config='[forwards]\ninner_ssh = "flag"\n') as stand,
+        Peer(echo) as peer,
+    ):
+        allow(stand, f"127.0.0.1:{peer.port}")
+        client = through(stand, peer.port)
+        send(client, b"SSH-2.0-inner\r\n")
+        assert read(client, 15) == b"SSH-2.0-inner\r\n"
+        session = stand.session()
+        eventually_sync(lambda: "SSH" in (stand.session().attention or ""), what="the flag")
+        audit = stand.read(lambda store: store.audit.list(session=session.id))
+        assert "channel.flag" in [entry.action for entry in audit]
+        stand.tidy()
