@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from psm_console.domain.session import Size
 from psm_console.terminal import Screen
 
-_TOKEN = re.compile(rb"\x1b(?:\[\?([0-9;]{1,64})([hl])|\[!p|([]PX^_c\\]))")
-"""What switches a mode, and what opens or ends a string."""
+_TOKEN = re.compile(rb"\x1b(?!\[[0-9A-Zm])(?:\[\?([0-9;]{1,64})([hl])|\[!p|([]PX^_c\\]))")
+"""What switches a mode, and what opens or ends a string; colours and cursor moves are most of what
+goes by, so they are passed over first."""
 _STRING_END = {
     b"]": re.compile(rb"[\x07\x18\x1a\x1b]"),
     b"P": re.compile(rb"[\x18\x1a]"),
@@ -21,6 +22,8 @@ _PAINTS = re.compile(rb"\x1b\[0*(?:[2-9]|1[0-9])[0-9]*(?:;[0-9]*)?[Hfd]")
 _ALTERNATE = frozenset({b"47", b"1047", b"1049"})
 _TAIL = 4096
 _CARRY = 72
+_LONG = 512
+"""Bytes of a string whose beginning the tail may have lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +52,26 @@ class TerminalTracker:
         self._cursor_hidden = False
         self._string: bytes | None = None
         """What opened the string that the stream is in: `]` for OSC, `P` for DCS…"""
+        self._seen = 0
+        self._long_until = 0
+        """How far the stream was inside of a long string: not text, though its end may look so."""
 
     def observe(self, data: bytes) -> None:
         """Take the bytes that were sent to the terminal."""
         before = self._tail[-_CARRY:]
         self._tail = (self._tail + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
+        self._seen += len(data)
         if b"\x1b" in data or b"\x1b" in before:
             # A token may straddle two chunks. Reading one twice is harmless: the last wins.
             self._scan(before + data)
-        elif self._string is not None and _ends(self._string, data, 0):
-            self._string = None
+        elif self._string is not None:
+            self._string = self._after(self._string, data, 0, len(data))
 
     def _scan(self, data: bytes) -> None:
         string, at = self._string, 0
         for match in _TOKEN.finditer(data):
+            if string is not None and (at == 0 or match.start() - at > _LONG):
+                self._after(string, data, at, match.start())
             at = match.end()
             opener = match[3]
             if opener is None or opener == b"c":
@@ -71,9 +80,17 @@ class TerminalTracker:
                 string = string if string == b"P" else None
             else:
                 string = None if opener == b"\\" else opener
-        if string is not None and _ends(string, data, at):
-            string = None
+        if string is not None:
+            string = self._after(string, data, at, len(data))
         self._string = string
+
+    def _after(self, opener: bytes, data: bytes, at: int, end: int) -> bytes | None:
+        """Return what is open at `end` when a string was at `at`; note where a long one ended."""
+        found = _STRING_END.get(opener, _OTHER_END).search(data, at, end)
+        ended = end if found is None else found.end()
+        if at == 0 or ended - at > _LONG:
+            self._long_until = self._seen - len(data) + ended
+        return opener if found is None else None
 
     def _switch(self, match: re.Match[bytes]) -> None:
         if match[1] is None:
@@ -142,7 +159,8 @@ class TerminalTracker:
     def place(self, size: Size) -> Place:
         """Return where the cursor stands in its line, as the last 4 KiB draw it."""
         screen = Screen(size.columns, size.rows, history=0)
-        screen.feed(self._tail)
+        text_from = self._long_until - (self._seen - len(self._tail))
+        screen.feed(self._tail[max(text_from, 0) :])
         y, above, below = screen.cursor.y, 0, 0
         while above < y and screen.runs_on(y - above - 1):
             above += 1
@@ -172,10 +190,6 @@ class TerminalTracker:
                 length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
                 return back if back < length else 0
         return 0
-
-
-def _ends(opener: bytes, data: bytes, at: int) -> bool:
-    return _STRING_END.get(opener, _OTHER_END).search(data, at) is not None
 
 
 def _neutral(opener: bytes) -> bytes:

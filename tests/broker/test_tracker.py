@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psm_console.broker.tracker import TerminalTracker
+from psm_console.broker.tracker import Place, TerminalTracker
+from psm_console.domain.session import Size
 from psm_console.terminal import Screen
 
 _CUTS = [b"\x1b]0;", b"\x1bP", b"\x1b_", b"\x1b\\", b"\x07", b"\x18", b"\x1b[1m", b"\x1b[?1h",
@@ -52,6 +53,18 @@ def test_a_string_that_began_long_ago_is_no_place_until_it_ends(kind: bytes) -> 
     for end in (b"\x1b\\", b"\x18"):
         assert after(b"\x1b" + kind, *chunks, end, b"$ ").between_sequences
     assert after(b"\x1b" + kind, *chunks, b"\x1b", b"\\").between_sequences
+
+
+@pytest.mark.parametrize("size", [600, 4200, 9000, 70000])
+@pytest.mark.parametrize("cut", [100, 4096, 1 << 20])
+def test_a_clipboard_or_picture_before_a_prompt_is_not_taken_for_its_line(
+    size: int, cut: int
+) -> None:
+    for string in (b"\x1b]52;c;" + b"A" * size + b"\x07", b"\x1bPq" + b"A" * size + b"\x1b\\"):
+        stream = b"one\r\n" + string + b"\x1b]0;title\x07\x1b[?2004h$ ls -l"
+        chunks = [stream[at : at + cut] for at in range(0, len(stream), cut)]
+
+        assert after(*chunks).place(Size(40, 10)) == Place()
 
 
 def test_a_bell_ends_only_an_osc() -> None:
