@@ -11,6 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
+from psm_console.credentials import CredentialError
+from psm_console.recording.events import RecordingError
 from psm_console.store import Home, HomeError, StoreError
 
 from .draining import drain
@@ -86,7 +88,7 @@ def main() -> int:
                 given.orphan,
             )
         )
-    except (HomeError, StoreError, ListenError) as error:
+    except (HomeError, StoreError, ListenError, CredentialError, RecordingError) as error:
         print(f"psm: {error}", file=sys.stderr)
         return 1
     return 0

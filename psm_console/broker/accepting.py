@@ -26,12 +26,12 @@ _SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Accepting:
-    """Takes connections until closed; the socket itself stays open for others."""
+    """Takes connections until closed, and this process's hold on the socket with it."""
 
     def __init__(
         self, listening: socket.socket, made: Callable[[], asyncio.Protocol], tally: Tally
     ) -> None:
-        self._listening = listening.dup()
+        self._listening = listening
         self._made = made
         self._tally = tally
         self._loop = asyncio.get_running_loop()
@@ -41,7 +41,10 @@ class Accepting:
         self._watch()
 
     def close(self) -> None:
-        """Accept nothing more; what was accepted goes on."""
+        """Accept nothing more; what was accepted goes on.
+
+        As long as one process has the socket open the kernel takes connections for it.
+        """
         if not self._open:
             return
         self._open = False

@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from psm_console.credentials import ensure_key
+from psm_console.recording.signing import Signer
 from psm_console.store import Home, Store, StoreError, load_policy
 from psm_console.store.store import utc_now
 
@@ -67,6 +68,7 @@ async def serve(home: Home, serving: Serving, ready: Ready) -> int:
     home.check()
     load_policy(home.config)
     ensure_key(home.host_key, "psm host key")
+    Signer.load(home.recording_key)
     with Store.open(home) as store:
         store.check_integrity()
     async with AsyncExitStack() as stack:
@@ -173,6 +175,8 @@ class Supervisor:
             self._audit, "broker.drain", f"live sessions have {left_s:g} s; none begins here"
         )
         self._crew.drain(left_s)
+        # While anybody has it open, the kernel takes connections that nobody would answer.
+        self._listening.close()
         ended = asyncio.ensure_future(self._crew.ended())
         again = asyncio.ensure_future(self._signals.get())
         await asyncio.wait({ended, again}, return_when=asyncio.FIRST_COMPLETED)

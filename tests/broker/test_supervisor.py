@@ -248,6 +248,7 @@ def test_sigterm_drains_and_the_last_session_takes_the_broker_along(target: Sshd
 
 def refuses(broker: Broker) -> bool:
     with socket.socket() as probe:
+        probe.settimeout(2)
         return probe.connect_ex((broker.host, broker.port)) != 0
 
 
@@ -333,10 +334,10 @@ os.execv(sys.executable, [sys.executable, "-m", "psm_console.cli", "--home", sys
 """
 
 
-def test_a_worker_that_does_not_come_up_is_a_sentence_and_not_a_traceback(target: Sshd) -> None:
+def test_a_key_that_can_not_be_used_is_a_sentence_and_not_a_traceback(target: Sshd) -> None:
     with Broker(target) as broker:
         broker.stop()
         (broker.home / "keys" / "recording_key").write_text("no key\n")
         refused = broker.psm("serve", "--listen", "127.0.0.1:0", check=False)
         assert refused.returncode == 1
-        assert "does not come up" in refused.stderr and "Traceback" not in refused.stderr
+        assert "it is not an OpenSSH key" in refused.stderr and "Traceback" not in refused.stderr
