@@ -199,6 +199,8 @@ class Visit:
     # The process
 
     def _start(self) -> None:
+        if self._started:
+            return
         self._started = True
         self._valve.hold("not started")
         if self._channel is not None:

@@ -16,6 +16,7 @@ from psm_console.domain.authorise import Action, Permitted, authorise
 from psm_console.domain.policy import Policy
 from psm_console.domain.text import visible
 from psm_console.operations.errors import PsmError
+from psm_console.operations.visitor_reach import secrets_in_reach
 from psm_console.operations.visits import OpenVisit, close_visit, open_visit
 from psm_console.store import Home, StoreError, StoreThread
 
@@ -38,6 +39,8 @@ _NO_CONSOLE = (
     "{name} has no role for the console, only for work on targets: log in as "
     "OPERATOR+ACCOUNT@TARGET, for example {name}+root@db1"
 )
+_WANTED = "the policy wants consoles over ssh confined, and this kernel has no Landlock"
+_EXPOSED = "secrets lie where a console over ssh could read them; tell an admin: psm doctor"
 UNCONFINED = (
     "this kernel has no Landlock: consoles over ssh run as the broker's user, kept from its files "
     "by psm alone; see [console] require_confinement"
@@ -87,6 +90,9 @@ class Visitors:
         self._guests: set[Guest] = set()
         self._checked: object = None
         """The inventory that the guests were last held against."""
+        self._searched: object = None
+        """The inventory that was last searched for secrets in a visit's reach."""
+        self._exposed: list[str] = []
         if not offered():
             log.warning(UNCONFINED)
 
@@ -114,11 +120,23 @@ class Visitors:
             log.error("nobody may visit, the inventory can not be read: %s", error)
             raise VisitRefusedError(_AWAY) from None
         why = self.reason_against(proof)
-        if why is None and worker.policy.console.require_confinement and not offered():
-            why = "the policy wants consoles over ssh confined, and this kernel has no Landlock"
+        why = why or self._unsafe()
         if why is not None:
             worker.refusals.known("console.refuse", name, why)
             raise VisitRefusedError(why, 4)
+
+    def _unsafe(self) -> str | None:
+        """Return why nobody at all may visit here: secrets would be in a visitor's reach."""
+        worker = self.worker
+        if not offered():
+            wanted = worker.policy.console.require_confinement
+            return _WANTED if wanted else None
+        if self._searched is not worker.ground.inventory:
+            self._searched = worker.ground.inventory
+            self._exposed = secrets_in_reach(worker.home, worker.ground.inventory)
+            if self._exposed:
+                log.error("visitors could read secrets of %s", ", ".join(self._exposed)[:500])
+        return _EXPOSED if self._exposed else None
 
     def reason_against(self, proof: Proof) -> str | None:
         """Return why somebody may not visit, as the inventory was last read; None if they may."""

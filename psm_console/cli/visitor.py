@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
-import sysconfig
 import termios
 from contextlib import suppress
 from pathlib import Path
@@ -17,18 +16,17 @@ from typing import NoReturn
 
 import click
 
-import psm_console
 from psm_console import __version__
 from psm_console.confinement import (
     ConfinementError,
     ProcessLimits,
-    Reach,
     confine,
     die_with,
     limit,
     shed_capabilities,
 )
 from psm_console.operations import VISITOR_COMMANDS, PsmError, VisitOrder, permitted
+from psm_console.operations.visitor_reach import visitor_reach
 from psm_console.store import Home
 
 from .context import Invocation
@@ -36,13 +34,6 @@ from .main import psm, run
 from .output import say
 
 _LARGEST_ORDER = 1 << 16
-_SYSTEM = (
-    *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib"),
-    *("/usr/share/zoneinfo", "/usr/share/locale", "/usr/share/i18n"),
-    *("/etc/ld.so.cache", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd"),
-    "/dev/urandom",
-)
-"""What any program reads."""
 
 
 def main() -> NoReturn:
@@ -79,39 +70,6 @@ def _settle(order: VisitOrder) -> None:
             "this kernel has no Landlock, and the policy wants it for consoles over ssh; tell an "
             "admin"
         )
-
-
-def visitor_reach(home: Home) -> Reach:
-    """Return what a visit needs of the machine: our code, the store, the recordings to read."""
-    package = Path(psm_console.__file__).parent
-    store = home.database
-    return Reach(
-        read=(
-            *_python(),
-            package,
-            package.parent / "themes",
-            home.recordings,
-            home.allowed_signers,
-            *map(Path, _SYSTEM),
-        ),
-        write=(
-            store,
-            # They are there for as long as a broker has the store open, so none must be made.
-            store.with_name(f"{store.name}-wal"),
-            store.with_name(f"{store.name}-shm"),
-            Path("/dev/null"),
-            Path("/dev/tty"),
-        ),
-        sockets=(home.run,),
-    )
-
-
-def _python() -> tuple[Path, ...]:
-    """Return where this Python and what is installed for it lies, and no checkout around us."""
-    named = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    on_path = {place for place in sys.path if place.endswith(("site-packages", "dist-packages"))}
-    libraries = str(Path(sys.base_prefix) / "lib")
-    return tuple(Path(place) for place in sorted({*named, *on_path, libraries}) if place)
 
 
 def _check_out_of_reach(home: Home) -> None:

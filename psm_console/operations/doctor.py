@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from psm_console.confinement import offered
 from psm_console.credentials import CredentialError, check_credential, parse_public_key
 from psm_console.domain.text import visible
 from psm_console.store import Home, HomeError, Store, StoreError, load_policy
 
 from .errors import PsmError
+from .visitor_reach import secrets_in_reach
 
 _DESCRIPTORS = 4096
 """Fewer are not enough for a few hundred sessions of a dozen descriptors."""
@@ -59,6 +61,7 @@ def examine(home: Home, now: datetime) -> list[Finding]:
             findings += _run("audit log", lambda: _audit(store))
             findings += _run("broker", lambda: _broker(store, now))
             findings += _run("credentials", lambda: _credentials(store))
+            findings += _run("consoles over ssh", lambda: _visits(home, store))
             findings += _run("recordings", lambda: _recordings(store))
     except (StoreError, HomeError) as error:
         findings.append(Finding("store", Health.BROKEN, str(error)))
@@ -168,6 +171,25 @@ def _credentials(store: Store) -> _Said:
             yield Health.BROKEN, f"{account.ref}: {error}"
     if not bad:
         yield Health.OK, f"{len(accounts)} accounts, each with a credential that can be read"
+
+
+def _visits(home: Home, store: Store) -> _Said:
+    landlock = offered()
+    if not landlock:
+        required = load_policy(home.config).console.require_confinement
+        yield (
+            Health.WARNING,
+            "this kernel has no Landlock (5.13 and newer, lsm=…,landlock): consoles over ssh "
+            + (
+                "are refused, as the policy wants them confined" if required else "are not confined"
+            ),
+        )
+        return
+    exposed = secrets_in_reach(home, store.inventory.load())
+    for whose in exposed:
+        yield Health.BROKEN, f"the secret of {whose} lies where they could read it; move its file"
+    if not exposed:
+        yield Health.OK, f"the kernel keeps them from keys and programs (Landlock {landlock})"
 
 
 def _recordings(store: Store) -> _Said:

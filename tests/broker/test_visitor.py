@@ -220,10 +220,20 @@ def test_a_command_that_waits_hears_the_end_of_its_input(house: House) -> None:
     house.popen("cat")
     session = house.session()
 
-    done = house.client.run("sue", f"session terminate {session.id}", options=["-tt"])
+    command = f"session terminate {session.id}"
 
-    assert done.returncode == 130
-    assert b"Interrupted." in done.stdout
+    at_once = house.client.run("sue", command, options=["-tt"])
+    later = house.client.popen("sue", command, options=["-tt"])
+    house._processes.append(later)
+    assert later.stdout is not None and later.stdin is not None
+    asked = b""
+    while b"reads" not in asked:
+        asked += later.stdout.read1()
+    later.stdin.close()
+    rest = later.stdout.read()
+
+    assert (at_once.returncode, later.wait(30)) == (130, 130)
+    assert b"Interrupted." in at_once.stdout and b"Interrupted." in rest
     assert house.session().id == session.id
 
 

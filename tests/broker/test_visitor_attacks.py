@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from psm_console.broker import visitors
+from psm_console.domain.inventory import PasswordFile
 from psm_console.domain.policy import ConsolePolicy
 from tests.support.openssh import environment
 from tests.support.processes import environment_of
@@ -223,6 +225,21 @@ def test_a_kernel_without_landlock_is_told_and_can_be_ruled_out(
     assert refused.returncode == 255
     assert b"this kernel has no Landlock" in refused.stderr
     assert visitors.UNCONFINED in caplog.text
+
+
+def test_nobody_visits_while_a_credential_lies_in_reach(house: House) -> None:
+    before = house.inventory()
+    within = PasswordFile(str(house.home.recordings / "password"))
+    account = dataclasses.replace(before.accounts[house.ref], credential=within)
+    house.apply(dataclasses.replace(before, accounts={house.ref: account}))
+
+    done = house.visit("session ls")
+    house.apply(before)
+
+    if visitors.offered():
+        assert done.returncode == 255
+        assert b"secrets lie where a console over ssh could read them" in done.stderr
+    assert house.visit("session ls").returncode == 0
 
 
 @pytest.mark.fault

@@ -22,8 +22,8 @@ _ABI_TCP, _ABI_SCOPES = 4, 6
 _TRIES = """
 import json, os, socket, subprocess, sys
 from pathlib import Path
-from psm_console.cli.visitor import visitor_reach
 from psm_console.confinement import ProcessLimits, confine, limit, shed_capabilities
+from psm_console.operations.visitor_reach import visitor_reach
 from psm_console.store import Home, Store
 
 home, credential = Home(Path(sys.argv[1])), Path(sys.argv[2])

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from psm_console.domain.inventory import Account, PasswordFile, Target
+from psm_console.domain.names import AccountRef
 from psm_console.operations import doctor
 from psm_console.operations.doctor import Finding, Health, examine
 from psm_console.operations.setup import init
-from psm_console.store import Home
+from psm_console.store import Home, Store
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 
@@ -34,7 +37,7 @@ def test_a_new_home_has_nothing_broken_and_only_misses_its_broker(home: Home) ->
     findings = examine(home, NOW)
     assert {f.check for f in findings if f.health is Health.BROKEN} == set()
     assert "psm serve" in found(home, "broker").said
-    assert len({f.check for f in findings}) == 10
+    assert len({f.check for f in findings}) == 11
 
 
 def _open_key(home: Home) -> None:
@@ -104,6 +107,25 @@ def test_a_disk_that_fills_is_warned_of_before_no_session_starts(
     Usage.free = int(free * 1000)  # type: ignore[attr-defined]
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage)
     assert found(home, "disk").health is health
+
+
+@pytest.mark.attack
+def test_a_secret_that_a_visitor_could_read_is_found(home: Home) -> None:
+    within = home.recordings / "db1.password"
+    ref = AccountRef("root", "db1")
+    with Store.open(home) as store:
+        inventory = store.inventory.load()
+        targets = {"db1": Target("db1", "127.0.0.1", 22, ())}
+        accounts = {ref: Account(ref, PasswordFile(str(within)))}
+        store.inventory.replace(replace(inventory, targets=targets, accounts=accounts))
+
+    said = found(home, "consoles over ssh")
+
+    if doctor.offered():
+        assert said.health is Health.BROKEN
+        assert "root@db1 lies where they could read it" in said.said
+    else:
+        assert "this kernel has no Landlock" in said.said
 
 
 def test_a_home_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
