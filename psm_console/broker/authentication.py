@@ -18,6 +18,8 @@ from .wire import widen
 
 SECOND_STEP_S = 90.0
 """How long the second step may take after the key."""
+_UNHEARD = 1 << 20
+"""Bytes from a client that is not let in yet that may wait; four of the largest packets."""
 
 _ANSWERED = frozenset(
     {b"session", b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"}
@@ -77,6 +79,15 @@ class OperatorConnection(asyncssh.SSHServerConnection):
         """Let more wait for the kernel than asyncio would."""
         super().connection_made(transport)
         widen(self)
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take bytes; of somebody who is not let in yet, only so many that wait.
+
+        While a login is looked up asyncssh reads on and keeps what comes, without a bound.
+        """
+        super().data_received(data, datatype)
+        if len(self._inpbuf) > _UNHEARD and not self._auth_complete:
+            self.abort()
 
     def pause_writing(self) -> None:
         """The client takes nothing more at the moment."""
