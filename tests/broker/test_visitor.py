@@ -257,7 +257,7 @@ def test_signals_reach_the_command(house: House) -> None:
             )
             await process.stdout.readuntil("reads")
             process.send_signal("INT")
-            done = await process.wait()
+            done = await asyncio.wait_for(process.wait(), 30)
             return done.exit_status, str(done.stdout)
 
     status, said = asyncio.run(interrupt())
