@@ -16,15 +16,14 @@ from psm_console.domain.second_step import Step
 from psm_console.store import StoreError
 from tests.support.sshd import write_key
 
-from .asking import SECRET, Answering, asked, code, connect, terminal
+from .asking import SECRET, Answering, asked, code, connect, forgive, terminal
 from .stand import Stand
 
 
 @pytest.fixture(autouse=True)
 def fresh_inventory(stand: Stand) -> None:
     stand.apply(stand.inventory())
-    slow = stand.broker.running.worker.slowdown
-    stand.broker.ask(lambda: slow._wrong._levels.clear())
+    forgive(stand)
     _forget_codes(stand)
 
 
