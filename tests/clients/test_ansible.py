@@ -49,10 +49,12 @@ def play(way: Way, files: Path, *options: str, **settings: str) -> tuple[int, li
     """Run the playbook; return Ansible's status, its summary, and the files that there are."""
     hosts, playbook = way.folder / "hosts", way.folder / "play.yml"
     (way.folder / "ansible.cfg").touch()
-    hosts.write_text(
-        f"target ansible_host={way.host} ansible_port={way.port} ansible_user={way.user} "
-        f"ansible_ssh_private_key_file={way.key} ansible_python_interpreter={sys.executable}\n"
-    )
+    where = f"ansible_host={way.host} ansible_user={way.user}"
+    common = f"-F {way.config}"
+    if way.config is None:
+        where += f" ansible_port={way.port} ansible_ssh_private_key_file={way.key}"
+        common = f"-F none -o UserKnownHostsFile={way.known_hosts}"
+    hosts.write_text(f"target {where} ansible_python_interpreter={sys.executable}\n")
     playbook.write_text(PLAYBOOK.format(files=files, folder=way.folder))
     with _sockets() as sockets:
         environment = {
@@ -60,7 +62,7 @@ def play(way: Way, files: Path, *options: str, **settings: str) -> tuple[int, li
             "ANSIBLE_CONFIG": str(way.folder / "ansible.cfg"),
             "ANSIBLE_REMOTE_TEMP": str(way.folder / "remote"),
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
-            "ANSIBLE_SSH_COMMON_ARGS": f"-F none -o UserKnownHostsFile={way.known_hosts}",
+            "ANSIBLE_SSH_COMMON_ARGS": common,
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_TIMEOUT": "60",
         }

@@ -75,7 +75,9 @@ def test_input_from_nowhere_ends_a_command_that_reads(ways: Ways) -> None:
 def master(way: Way) -> Iterator[Sequence[str]]:
     """A connection in the background that others share; yields the options for those."""
     through = ["-o", f"ControlPath={way.folder}/m"]
-    way.good([*way.ssh, *through, "-o", "ControlMaster=yes", "-fN", way.at])
+    # No pipes: below a jump, what carries the connection keeps those that it is started with.
+    argv = [*way.ssh, *through, "-o", "ControlMaster=yes", "-fN", way.at]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env=way.environment(), timeout=120)
     try:
         yield through
     finally:

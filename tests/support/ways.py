@@ -25,6 +25,8 @@ class Way:
     key: Path
     host_key_line: str
     folder: Path
+    config: Path | None = None
+    """An ssh configuration that says all of this; without one, OpenSSH gets it as options."""
 
     @property
     def known_hosts(self) -> Path:
@@ -34,6 +36,8 @@ class Way:
     @property
     def ssh(self) -> list[str]:
         """OpenSSH's client with this way's port, key and known_hosts; a user and host follow."""
+        if self.config is not None:
+            return ["ssh", "-F", str(self.config), "-o", "LogLevel=ERROR"]
         options = {
             "BatchMode": "yes",
             "IdentitiesOnly": "yes",
