@@ -14,6 +14,7 @@ from psm_console.domain import effects as fx
 from psm_console.domain.events import (
     ChannelAsked,
     ChannelClosed,
+    ChannelFaulted,
     ConnectionLost,
     Event,
     Finished,
@@ -24,7 +25,7 @@ from psm_console.domain.events import (
     TargetRefused,
     Ticked,
 )
-from psm_console.domain.forwards import ForwardAsked
+from psm_console.domain.forwards import ForwardAsked, ForwardRules
 from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
@@ -197,6 +198,15 @@ class SessionDriver:
         self.relays[relay.channel.number] = relay
         await relay.open()
         return relay
+
+    def check_forwards(self, target: Target | None) -> None:
+        """End the forwards that the inventory's entry for the target does not list any more."""
+        rules = ForwardRules.of(target, self.policy.forwards.inner_ssh)
+        for relay in list(self.relays.values()):
+            asked = relay.request.forward
+            if asked is not None and rules.refusal(asked.destination) is not None:
+                gone = f"forwarding to {asked.destination} is not allowed any more"
+                self.handle(ChannelFaulted(self.at(), relay.channel.number, gone))
 
     def _next_number(self) -> int:
         most = self.policy.limits.channels

@@ -66,6 +66,8 @@ class Ground:
                 driver.handle(Stopped(driver.at(), KEY_GONE))
             elif isinstance(answer, Refused):
                 driver.handle(Stopped(driver.at(), answer.reason))
+            else:
+                driver.check_forwards(self.inventory.targets.get(account.target))
 
 
 def _inventory_after(version: object, store: Store) -> tuple[object, Inventory | None]:

@@ -212,11 +212,7 @@ class OperatorLeg(CarriedLeg):
         with _told():
             driver = await self._live()
             # What was listed when the connection was made may have been taken away since.
-            target = self._target()
-            policy = driver.policy.forwards.inner_ssh
-            rules = ForwardRules()
-            if target is not None:
-                rules = ForwardRules(target.forwards, target.host, target.port, policy)
+            rules = ForwardRules.of(self._target(), driver.policy.forwards.inner_ssh)
             asked = ForwardAsked(destination, visible(origin, 80), rules)
             return OperatorForwardHalf(await driver.open_forward(asked))
 

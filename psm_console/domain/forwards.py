@@ -10,6 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
+from .inventory import Target
 from .policy import InnerSsh
 from .text import visible
 
@@ -92,6 +93,13 @@ class ForwardRules:
     target_host: str = ""
     target_port: int = SSH_PORT
     inner_ssh: InnerSsh = InnerSsh.REFUSE
+
+    @classmethod
+    def of(cls, target: Target | None, inner_ssh: InnerSsh) -> ForwardRules:
+        """Return what the inventory says about `target`; None is one that it has no more."""
+        if target is None:
+            return cls()
+        return cls(target.forwards, target.host, target.port, inner_ssh)
 
     def refusal(self, asked: Destination) -> str | None:
         """Say why a session may not forward to `asked`; None when it may."""

@@ -188,6 +188,27 @@ def test_a_listed_socket_is_reached(stand: Stand) -> None:
             assert stand.session().channels[0].command == f"unix:{path}"
 
 
+@pytest.mark.attack
+def test_what_is_not_listed_any_more_is_ended_and_the_rest_of_the_session_goes_on(
+    stand: Stand, peer: Peer
+) -> None:
+    allow(stand, f"127.0.0.1:{peer.port}")
+    with stand.client.master(stand.user) as through_it:
+        options = [*through_it, "-W", f"127.0.0.1:{peer.port}"]
+        client = stand.popen("", options=options)
+        send(client, b"hello")
+        assert read(client, 5) == b"hello"
+        session = stand.session()
+        allow(stand)
+        assert client.wait(20) is not None
+        assert stand.client.run(stand.user, "echo on", options=through_it).stdout == b"on\n"
+        refused = stand.client.run(stand.user, options=options)
+        assert refused.returncode != 0 and peer.connections == 1
+        assert stand.session().id == session.id
+    audit = stand.read(lambda store: store.audit.list(session=session.id, action="channel.end"))
+    assert ["not allowed any more" in str(entry.detail) for entry in audit] == [True]
+
+
 def test_what_the_target_can_not_reach_is_said_and_recorded(stand: Stand) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
