@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from .asking import forgive
 from .jumper import Jumper
 from .stand import Stand
 
@@ -29,5 +30,6 @@ def jumper(stand: Stand) -> Iterator[Jumper]:
     """ana's client through a jump; what a test does to the inventory is undone."""
     # Refusals past a ration are counted only; each test shall find its own in the log.
     stand.broker.ask(stand.broker.running.worker.refusals._known.clear)
+    forgive(stand)
     yield Jumper(stand)
     stand.apply(stand.inventory())

@@ -88,10 +88,15 @@ class Jumper:
         """Start ssh in a terminal of its own."""
         return PtyProcess(self.argv(*words), env=environment() | {"TERM": "xterm-256color"})
 
-    async def outer(self, user: str = "ana") -> asyncssh.SSHClientConnection:
+    async def outer(self, client: asyncssh.SSHClient | None = None) -> asyncssh.SSHClientConnection:
         """Return an outer connection whose channels a test opens as it likes."""
         return await asyncssh.connect(
-            "127.0.0.1", self.stand.client.port, username=user, known_hosts=None, **self._plain()
+            "127.0.0.1",
+            self.stand.client.port,
+            username="ana",
+            known_hosts=None,
+            client_factory=lambda: client or asyncssh.SSHClient(),
+            **self._plain(),
         )
 
     async def inner(
@@ -101,6 +106,7 @@ class Jumper:
         host: str = "db1",
         key: Path | None = None,
         window: int = 2 << 20,
+        client: asyncssh.SSHClient | None = None,
     ) -> asyncssh.SSHClientConnection:
         """Return a connection to `host` inside `outer`; its host certificate is checked."""
         outer.create_connection = partial(  # type: ignore[method-assign]
@@ -112,6 +118,7 @@ class Jumper:
             tunnel=outer,
             username=self.stand.sshd.user if user is None else user,
             known_hosts=str(self.known_hosts),
+            client_factory=lambda: client or asyncssh.SSHClient(),
             **self._plain(key),
         )
 
