@@ -6,10 +6,12 @@ descriptors that live sessions need for their recordings.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .attendance import Counts
+
+_ALL = "logins"
 _PER_ADDRESS = 64
 _IN_ALL = 256
 _PATIENCE_S = 3.0
@@ -24,13 +26,18 @@ class _Guest:
 
 
 class Doorway:
-    """Counts connections from their first byte until they are authenticated or gone."""
+    """Counts connections from their first byte until they are authenticated or gone.
 
-    def __init__(self, clock: Callable[[], float], patience_s: float = _PATIENCE_S) -> None:
+    The limits hold over all workers; who makes room is one of this worker's own.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], counts: Counts, patience_s: float = _PATIENCE_S
+    ) -> None:
         self._clock = clock
         self._patience_s = patience_s
+        self._counts = counts
         self._guests: dict[object, _Guest] = {}
-        self._addresses: Counter[str] = Counter()
 
     @property
     def waiting(self) -> int:
@@ -43,19 +50,25 @@ class Doorway:
         Whoever makes room is cut by the `abort` given for them.
         """
         now = self._clock()
-        if self._addresses[address] >= _PER_ADDRESS:
+        if self._counts.total(_key(address)) >= _PER_ADDRESS:
             same = (key for key, guest in self._guests.items() if guest.address == address)
-            if not self._cut(next(same), now):
+            if not self._cut(next(same, None), now):
                 return False
-        elif self.waiting >= _IN_ALL and not self._cut(next(iter(self._guests)), now):
+        elif self._counts.total(_ALL) >= _IN_ALL and not self._cut(
+            next(iter(self._guests), None), now
+        ):
             return False
         self._guests[connection] = _Guest(address, now, abort)
-        self._addresses[address] += 1
+        self._count(address, 1)
         return True
 
-    def _cut(self, oldest: object, now: float) -> bool:
-        guest = self._guests[oldest]
-        if now - guest.since < self._patience_s:
+    def _count(self, address: str, by: int) -> None:
+        self._counts.count(_key(address), by)
+        self._counts.count(_ALL, by)
+
+    def _cut(self, oldest: object | None, now: float) -> bool:
+        guest = self._guests.get(oldest)
+        if guest is None or now - guest.since < self._patience_s:
             return False
         self.leave(oldest)
         guest.abort()
@@ -65,6 +78,8 @@ class Doorway:
         """Count `connection` no more; harmless when it is not counted."""
         guest = self._guests.pop(connection, None)
         if guest is not None:
-            self._addresses[guest.address] -= 1
-            if not self._addresses[guest.address]:
-                del self._addresses[guest.address]
+            self._count(guest.address, -1)
+
+
+def _key(address: str) -> str:
+    return f"address {address}"

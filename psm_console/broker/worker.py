@@ -77,7 +77,7 @@ class Worker:
         """Set when a session is over, or did not come to be."""
         self.stopping: str | None = None
         """Why no session starts any more, once that is so."""
-        self.doorway = Doorway(time.monotonic)
+        self.doorway = Doorway(time.monotonic, tally)
         self.slowdown = Slowdown(time.monotonic)
         self.attendance = Attendance(tally)
         self.refusals = RefusalLog(self.audit, time.monotonic)
