@@ -85,6 +85,6 @@ async def test_a_connection_has_ten_channels_at_once_and_may_come_and_go(stand: 
         for process in held:
             process.stdin.write_eof()
             await process.wait()
-        for _ in range(40):
+        for _ in range(12):
             assert (await connection.run("echo in")).stdout == "in\n"
     await unharmed(stand)
