@@ -78,11 +78,14 @@ class ForwardRelay(Coupling):
     async def _reach(self) -> str | None:
         """Have the target connect; return why it did not."""
         asked = self._asked.destination
-        try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                await self._connect()
-        except TimeoutError:
+        # Not cancelled when it is late: asyncssh would leave the channel open behind our back.
+        connecting = asyncio.ensure_future(self._connect())
+        done, _ = await asyncio.wait({connecting}, timeout=OPEN_TIMEOUT_S)
+        if not done:
+            connecting.add_done_callback(lambda late: late.cancelled() or late.exception())
             return f"the target did not reach {asked} within {OPEN_TIMEOUT_S:g} s"
+        try:
+            connecting.result()
         except (asyncssh.Error, OSError) as error:
             return f"the target did not reach {asked}: {visible(str(error), 200)}"
         except Exception:
@@ -141,6 +144,9 @@ class ForwardRelay(Coupling):
 
     def target_opened(self, half: SSHChannel[bytes]) -> None:
         """The target's half is open; it is read once the client's is."""
+        if self.closed.is_set():
+            half.abort()
+            return
         self.channel.target = half
         self.output.valve.attach(half)
 

@@ -116,6 +116,7 @@ def target_row(target: Target, accounts: list[str]) -> Row:
         "address": f"{target.host}:{target.port}",
         "accounts": accounts,
         "host_keys": list(target.host_keys),
+        "forwards": list(target.forwards),
     }
 
 

@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import json
 import os
 import select
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import asyncssh
 import pytest
 
-from psm_console.domain.session import ChannelKind, Session, Verb
+from psm_console.broker import forward
+from psm_console.domain.inventory import Target
+from psm_console.domain.session import ChannelKind, Verb
 from psm_console.recording.signing import Signer, TrustedKeys
 from psm_console.recording.verify import VerdictWord, verify
 from tests.support.peer import Peer, echo, whole
 from tests.support.waiting import eventually, eventually_sync
 
+from .forwarding import allow, blocks, read, said, send, through
 from .stand import Stand
 from .test_smuggling import connected
-
-
-def allow(stand: Stand, *forwards: str) -> None:
-    """List `forwards` for the target."""
-    inventory = stand.inventory()
-    target = replace(inventory.targets["db1"], forwards=forwards)
-    stand.apply(replace(inventory, targets={"db1": target}))
-
-
-def through(stand: Stand, port: int) -> subprocess.Popen[bytes]:
-    """Connect our pipes to a port as the target sees it (`ssh -W`)."""
-    return stand.popen("", options=["-W", f"127.0.0.1:{port}"])
-
-
-def said(stand: Stand, session: Session, number: int = 1) -> list[dict[str, Any]]:
-    """The JSON lines of a forward's log, its header first."""
-    log = stand.recording(session) / f"{number}-forward.jsonl"
-    return [json.loads(line) for line in log.read_bytes().split(b"\n") if line.startswith(b"{")]
-
-
-def blocks(stand: Stand, session: Session, code: str) -> list[dict[str, Any]]:
-    """What the log says of the blocks that went one way."""
-    log = stand.recording(session) / "1-forward.jsonl"
-    found = [
-        json.loads(line[13:])
-        for line in log.read_bytes().split(b"\n")
-        if line[:13] == b"# psm digest "
-    ]
-    return [block for block in found if block["code"] == code]
-
-
-def read(process: subprocess.Popen[bytes], count: int) -> bytes:
-    """Read `count` bytes from the client, or what comes before its end."""
-    assert process.stdout is not None
-    data = bytearray()
-    while len(data) < count:
-        assert select.select([process.stdout], [], [], 20)[0], "nothing comes"
-        piece = os.read(process.stdout.fileno(), count - len(data))
-        if not piece:
-            break
-        data += piece
-    return bytes(data)
-
-
-def send(process: subprocess.Popen[bytes], data: bytes) -> None:
-    assert process.stdin is not None
-    process.stdin.write(data)
-    process.stdin.flush()
 
 
 @pytest.fixture
@@ -343,7 +299,7 @@ async def test_an_end_of_file_passes_each_way_and_the_other_way_goes_on(stand: S
         allow(stand, f"127.0.0.1:{peer.port}")
         async with connected(stand) as connection:
             reader, writer = await connection.open_connection("127.0.0.1", peer.port)
-            assert await reader.read() == b"all I say"
+            assert await asyncio.wait_for(reader.read(), 20) == b"all I say"
             writer.write(b"still heard")
             writer.write_eof()
             await eventually(lambda: heard == [b"still heard"], what="the server to hear the rest")
@@ -372,56 +328,49 @@ def test_a_client_that_does_not_read_holds_back_what_the_target_says(stand: Stan
         assert client.wait(20) == 0
 
 
-# SSH inside
+class LateTarget(asyncssh.SSHServer):
+    """Lets everybody in, and reaches a destination when `go` is set."""
+
+    def __init__(self, go: asyncio.Event, reached: list[asyncssh.SSHTCPChannel[bytes]]) -> None:
+        self._go, self._reached = go, reached
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        return False
+
+    def connection_requested(self, *asked: object) -> Any:
+        channel = self._connection.create_tcp_channel()
+        self._reached.append(channel)
+
+        async def later() -> asyncssh.SSHTCPSession[bytes]:
+            await self._go.wait()
+            return asyncssh.SSHTCPSession()
+
+        return channel, later()
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("first", ["client", "server", "cut", "late"])
-def test_ssh_inside_a_forward_is_ended_audited_and_marked(stand: Stand, first: str) -> None:
-    heard: list[bytes] = []
-
-    def server(connection: socket.socket) -> None:
-        if first == "server":
-            connection.sendall(b"SSH-2.0-inner\r\n")
-        if first == "late":
-            connection.sendall(b"welcome\r\n")
-            connection.sendall(b"SSH-2.0-inner\r\n")
-        while data := connection.recv(1 << 16):
-            heard.append(data)
-
-    with Peer(server) as peer:
-        allow(stand, f"127.0.0.1:{peer.port}")
-        client = through(stand, peer.port)
-        session = stand.session()
-        if first == "client":
-            send(client, b"SSH-2.0-inner\r\n")
-        elif first == "cut":
-            send(client, b"S")
-            eventually_sync(lambda: heard == [b"S"], what="one byte, which means nothing")
-            send(client, b"SH-2.0-inner\r\n")
-        out = read(client, 100)
-        assert client.wait(20) is not None
-    assert b"SSH-" not in out and b"SSH-" not in b"".join(heard)
-    ended = stand.last()
-    audit = stand.read(lambda store: store.audit.list(session=session.id, action="channel.end"))
-    assert ["inside this forward" in str(entry.detail) for entry in audit] == [True]
-    assert "SSH" in (ended.attention or "")
-    assert ended.channels[0].ledger.protocol == "ssh"
-    assert any("inside this forward" in str(one.get("mark")) for one in said(stand, ended))
-
-
-@pytest.mark.attack
-def test_where_policy_says_so_ssh_inside_is_flagged_and_goes_on() -> None:
-    with (
-        Stand(config='[forwards]\ninner_ssh = "flag"\n') as stand,
-        Peer(echo) as peer,
-    ):
-        allow(stand, f"127.0.0.1:{peer.port}")
-        client = through(stand, peer.port)
-        send(client, b"SSH-2.0-inner\r\n")
-        assert read(client, 15) == b"SSH-2.0-inner\r\n"
-        session = stand.session()
-        eventually_sync(lambda: "SSH" in (stand.session().attention or ""), what="the flag")
-        audit = stand.read(lambda store: store.audit.list(session=session.id))
-        assert "channel.flag" in [entry.action for entry in audit]
-        stand.tidy()
+async def test_a_target_that_answers_too_late_is_left_no_channel(stand: Stand) -> None:
+    go, reached = asyncio.Event(), list[asyncssh.SSHTCPChannel[bytes]]()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.create_server(
+        lambda: LateTarget(go, reached), "127.0.0.1", 0, server_host_keys=[key], encoding=None
+    )
+    line = key.export_public_key().decode().strip()
+    target = Target("db1", "127.0.0.1", server.get_port(), (line,), ("h:1",))
+    stand.apply(replace(stand.inventory(), targets={"db1": target}))
+    try:
+        async with connected(stand) as connection:
+            late = pytest.raises(asyncssh.ChannelOpenError, match="did not reach h:1 within")
+            with mock.patch.object(forward, "OPEN_TIMEOUT_S", 0.3), late:
+                await connection.open_connection("h", 1)
+            go.set()
+            (channel,) = reached
+            await asyncio.wait_for(channel.wait_closed(), 20)
+            driver = next(iter(stand.broker.running.worker.sessions.values()))
+            assert not driver.relays
+    finally:
+        stand.apply(stand.inventory())
+        server.close()
