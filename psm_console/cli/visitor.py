@@ -22,6 +22,7 @@ from psm_console.confinement import (
     ProcessLimits,
     confine,
     die_with,
+    filter_calls,
     limit,
     shed_capabilities,
 )
@@ -62,6 +63,7 @@ def _settle(order: VisitOrder) -> None:
     shed_capabilities()
     home = Home(Path(order.home))
     abi = confine(visitor_reach(home))
+    filter_calls()
     die_with(order.broker)
     if abi:
         _check_out_of_reach(home)

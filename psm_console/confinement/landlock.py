@@ -82,7 +82,7 @@ def confine(reach: Reach) -> int:
                 _allow(ruleset, path, _READ_FILE | _WRITE_FILE | (_TRUNCATE if abi >= 3 else 0))
             for path in reach.sockets:
                 _allow(ruleset, path, _READ_DIR | _MAKE_SOCK | _REMOVE_FILE)
-            _no_new_privileges()
+            no_new_privileges()
             _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     except OSError as error:
         raise ConfinementError(f"Landlock refused: {error.strerror}") from None
@@ -125,7 +125,8 @@ def _allow(ruleset: int, path: Path, rights: int) -> None:
         os.close(place)
 
 
-def _no_new_privileges() -> None:
+def no_new_privileges() -> None:
+    """Let no program that is started ever gain rights; raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
     zero = ctypes.c_ulong(0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero) != 0:

@@ -148,6 +148,7 @@ def test_a_watched_session_is_left_in_order_when_the_visit_is_ended(house: House
     house.popen("cat")
     session = house.session()
     with console(house) as terminal:
+        terminal.wait_for("active")
         terminal.type("\r")
         eventually_sync(lambda: house.noted("session.shadow", "sue"), what="the shadow")
         house.make_of("sue", frozenset())
@@ -161,7 +162,7 @@ def test_a_watched_session_is_left_in_order_when_the_visit_is_ended(house: House
 
 
 def test_a_recording_is_replayed_from_inside_the_confinement(house: House) -> None:
-    process = house.popen("printf 'the evidence'; cat", options=["-tt"])
+    process = house.popen("printf 'the %s' evidence; cat", options=["-tt"])
     assert process.stdout is not None
     session = house.session()
     eventually_sync(lambda: "the evidence" in house.recorded(session), what="the output")

@@ -22,16 +22,22 @@ _ABI_TCP, _ABI_SCOPES = 4, 6
 _TRIES = """
 import json, os, socket, subprocess, sys
 from pathlib import Path
-from psm_console.confinement import ProcessLimits, confine, limit, shed_capabilities
+from psm_console.confinement import *
 from psm_console.operations.visitor_reach import visitor_reach
 from psm_console.store import Home, Store
 
 home, credential = Home(Path(sys.argv[1])), Path(sys.argv[2])
 stranger = socket.create_server(("127.0.0.1", 0))
+agent = socket.socket(socket.AF_UNIX)
+agent.bind(str(credential.with_name("agent")))
+agent.listen()
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(("127.0.0.1", 0))
 parent = os.getppid()
 limit(ProcessLimits())
 shed_capabilities()
 confine(visitor_reach(home))
+filtered = filter_calls()
 
 def tried(act):
     try:
@@ -49,7 +55,16 @@ def audited():
     with Store.open(home) as store:
         store.audit.append(store.clock(), "test.try", "sue")
 
+def talked(family, kind, other):
+    with socket.socket(family, kind) as one:
+        one.connect(other.getsockname())
+        one.send(b"x")
+
 print(json.dumps({
+    "filtered": "done" if filtered else "PermissionError",
+    "agent asked": tried(lambda: talked(socket.AF_UNIX, socket.SOCK_STREAM, agent)),
+    "datagram sent": tried(lambda: talked(socket.AF_INET, socket.SOCK_DGRAM, datagrams)),
+    "socket pair": tried(socket.socketpair),
     "host key": tried(home.host_key.read_bytes),
     "recording key": tried(home.recording_key.read_bytes),
     "keys listed": tried(lambda: list(home.keys.iterdir())),
@@ -72,7 +87,16 @@ print(json.dumps({
     "module loaded": tried(lambda: __import__("textual.app")),
 }))
 """
-_NEEDED = {"recording read", "signers read", "bell bound", "store written", "module loaded"}
+_NEEDED = {
+    "recording read",
+    "signers read",
+    "bell bound",
+    "socket pair",
+    "store written",
+    "module loaded",
+}
+_NEEDS_FILTER = {"agent asked", "datagram sent"}
+_NEEDS_EITHER = {"connected", "listened", "program run"}
 _NEEDS_ABI = {
     "connected": _ABI_TCP,
     "listened": _ABI_TCP,
@@ -115,10 +139,11 @@ def test_keys_credentials_network_and_other_processes_are_out_of_reach(home: Hom
     assert done.returncode == 0, done.stderr
     tried: dict[str, str] = json.loads(done.stdout)
 
-    abi = offered()
+    abi, filtered = offered(), tried.pop("filtered") == "done"
     for name, came in tried.items():
-        free = name in _NEEDED or abi < _NEEDS_ABI.get(name, 1)
-        assert (came == "done") == free, (name, came, abi)
+        landlock = name not in {*_NEEDED, *_NEEDS_FILTER} and abi >= _NEEDS_ABI.get(name, 1)
+        seccomp = name in {*_NEEDS_FILTER, *_NEEDS_EITHER} and filtered
+        assert (came != "done") == (landlock or seccomp), (name, came, abi, filtered)
 
 
 def _visitor(
