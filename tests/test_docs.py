@@ -11,6 +11,8 @@ import click
 import pytest
 
 from psm_console.cli.main import psm
+from psm_console.credentials import make_key
+from psm_console.operations import read_inventory_file
 from psm_console.store import load_policy
 from tests.support.key_table import key_table
 
@@ -66,6 +68,20 @@ def test_the_configuration_that_the_documents_show_is_accepted(tmp_path: Path) -
     path.write_text(config)
 
     assert load_policy(path) == load_policy(tmp_path / "none.toml"), "it shows the defaults"
+
+
+def test_what_the_documents_say_of_logging_in_is_understood(tmp_path: Path) -> None:
+    (block,) = re.findall(
+        r"```toml\n(.*?)```", (ROOT / "docs" / "login.md").read_text("utf-8"), re.S
+    )
+    key = make_key(tmp_path / "key", "")
+    (tmp_path / "eve.totp").touch(mode=0o600)
+    path = tmp_path / "inventory.toml"
+    path.write_text(re.sub(r'"(?:sk-)?ssh-ed25519\S* AAAA…"', f'"{key}"', block))
+
+    found = read_inventory_file(path)
+
+    assert set(found.identities) == {"ana", "eve", "backup"} and set(found.groups) == {"ops"}
 
 
 def test_the_inventory_that_the_documents_show_is_toml() -> None:
