@@ -2,41 +2,56 @@
 
     python -m bench.terminate [RUNS]
 
-Each run starts an interactive ssh session on a real sshd, stores the directive, and reads the times
-from the receipt that the broker acknowledges with. `client gone` is from the order until the ssh
-process has exited.
+In every state that a session can be in (tests/broker/test_terminate_states.py makes them) RUNS
+sessions are ended; the times are from the receipt that the broker acknowledges with. Then the same
+past a store that another program holds, by the control socket.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 
 from psm_console.domain.session import Outcome, Verb
+from psm_console.operations import order_directly
+from psm_console.store import Store
 from tests.broker.stand import Stand
+from tests.broker.test_terminate_states import STATES, active
 
 from .figures import spread
 
 
-def main(runs: int = 50) -> None:
-    steps: dict[str, list[float]] = {}
+def of_target(steps: dict[str, float | None]) -> float:
+    return steps["target leg closed"] or 0.0
+
+
+def main(runs: int = 20) -> None:
+    every: list[float] = []
     with Stand() as stand:
+        for state in STATES:
+            took: list[float] = []
+            both: list[float] = []
+            for _ in range(runs):
+                with state(stand) as session:
+                    answer = stand.order(session, Verb.TERMINATE, reason="bench")
+                assert answer.outcome is Outcome.DONE, answer
+                steps = {step.name: step.ms for step in answer.receipt.steps}
+                took.append(of_target(steps))
+                both.append(max(of_target(steps), steps["operator leg closed"] or 0.0))
+                stand.tidy()
+            every += took
+            print(spread(f"{state.__name__}: target leg closed", took))
+            print(spread(f"{state.__name__}: both legs closed", both))
+        print(spread("all states: target leg closed", every))
+        took = []
         for _ in range(runs):
-            with stand.client.terminal(stand.user, "echo ready; exec sleep 300") as tty:
-                tty.wait_for("ready")
-                session = stand.session()
-                began = time.perf_counter()
-                given = stand.give(session, Verb.TERMINATE, reason="bench")
-                assert tty.wait_exit() == 254
-                steps.setdefault("client gone", []).append((time.perf_counter() - began) * 1000)
-                answer = stand.answer(given)
+            with active(stand) as session, Store.open(stand.home) as store:
+                store._connection.raw.execute("BEGIN IMMEDIATE")
+                answer = order_directly(stand.home, Verb.TERMINATE, session.id, "bench")
+                store._connection.raw.execute("ROLLBACK")
             assert answer.outcome is Outcome.DONE, answer
-            for step in answer.receipt.steps:
-                if step.ms is not None and step.name != "requested":
-                    steps.setdefault(step.name, []).append(step.ms)
+            took.append(of_target({step.name: step.ms for step in answer.receipt.steps}))
             stand.tidy()
-    for name, values in steps.items():
-        print(spread(name, values))
+        print(spread("store held, control socket: target leg closed", took))
 
 
 if __name__ == "__main__":
