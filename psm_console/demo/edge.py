@@ -33,7 +33,14 @@ AllowTcpForwarding no
 AllowAgentForwarding no
 X11Forwarding no
 ForceCommand /bin/sh {enter}
+{sftp}
 """
+_SFTP = (
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+)
+"""Where distributions keep it; the one inside sshd would not begin in the demo's home."""
 # Whoever logs in finds the demo's home, not the one of the machine's user.
 _ENTER = """\
 cd "{home}" || exit 1
@@ -81,8 +88,15 @@ def start(folder: Path, port: int, host_key: Path, client_key: str) -> subproces
     shell = " ".join(f"'{part}'" for part in sandbox.shell(home))
     enter.write_text(_ENTER.format(home=home, environment=pairs, shell=shell))
     config = folder / "edge1_sshd_config"
+    server = next((path for path in _SFTP if os.access(path, os.X_OK)), None)
     config.write_text(
-        _CONFIG.format(port=port, host_key=host_key, authorized_keys=authorized, enter=enter)
+        _CONFIG.format(
+            port=port,
+            host_key=host_key,
+            authorized_keys=authorized,
+            enter=enter,
+            sftp="" if server is None else f"Subsystem sftp {server}",
+        )
     )
     if os.getuid() == 0:
         # Where root's sshd parks its unprivileged half.

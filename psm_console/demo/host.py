@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import logging
+import os
 import signal
 import socket
 from collections.abc import Mapping
@@ -61,6 +62,17 @@ class _Door(asyncssh.SSHServer):
         return right and username == self._machine.account
 
 
+class _Files(asyncssh.SFTPServer):
+    """A machine's files for sftp and scp; a path without a root begins in its home."""
+
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: Path) -> None:
+        super().__init__(channel)
+        self._home = os.fsencode(home)
+
+    def map_path(self, path: bytes) -> bytes:
+        return os.path.join(self._home, path)
+
+
 class Host:
     """One machine that answers; `programs` are those it runs at the moment."""
 
@@ -79,6 +91,7 @@ class Host:
             sock=sock,
             server_factory=lambda: _Door(self.machine),
             process_factory=serve,
+            sftp_factory=lambda channel: _Files(channel, self.machine.home),
             server_host_keys=[str(self.machine.host_key)],
             encoding=None,
             line_editor=False,

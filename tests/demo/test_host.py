@@ -15,6 +15,7 @@ from psm_console.demo.program import Terminal
 from tests.support.openssh import OpenSsh
 from tests.support.sshd import write_key
 from tests.support.terminal import PtyProcess
+from tests.support.tools import need
 from tests.support.waiting import eventually
 
 
@@ -53,6 +54,24 @@ async def test_a_command_gives_its_streams_and_its_status(tmp_path: Path) -> Non
         )
 
         assert (done.stdout, done.stderr, done.returncode) == (b"\x00\xffin", b"err\n", 3)
+
+
+async def test_files_are_carried_to_and_from_the_machines_home(tmp_path: Path) -> None:
+    need("sftp")
+    home = tmp_path / "home"
+    home.mkdir()
+    (tmp_path / "sent").write_bytes(bytes(range(256)) * 1000)
+    async with _host(home) as client:
+        ssh = ["-P" if part == "-p" else part for part in client.argv("root")[1:-3]]
+        argv = ["sftp", *ssh, "-b", "-", f"root@{client.host}"]
+        script = f"put {tmp_path}/sent here\nget here {tmp_path}/fetched\n".encode()
+        done = await asyncio.to_thread(
+            subprocess.run, argv, input=script, capture_output=True, timeout=30
+        )
+
+    assert done.returncode == 0, done.stderr
+    assert (home / "here").read_bytes() == (tmp_path / "fetched").read_bytes()
+    assert (home / "here").read_bytes() == (tmp_path / "sent").read_bytes()
 
 
 async def test_a_killed_command_gives_its_signal(tmp_path: Path) -> None:
