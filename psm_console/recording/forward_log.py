@@ -13,7 +13,9 @@ from .events import FORWARD_LOG, Header
 Side = Literal["operator", "target"]
 
 _SHOWN = 128
-"""Hexadecimal digits of first bytes that are shown."""
+"""Hexadecimal digits of first bytes that are shown, where they are text."""
+_ODD = 24
+"""First bytes that are shown where they are no text."""
 
 _json = msgspec.json.Encoder().encode
 
@@ -25,9 +27,9 @@ def header(value: Header) -> bytes:
     return _json({**fields, "psm": value.psm}) + b"\n"
 
 
-def opened(result: str) -> dict[str, object]:
+def opened(to: str, result: str) -> dict[str, object]:
     """Return what is said of the target's answer."""
-    return {"forward": "opened", "result": visible(result)}
+    return {"forward": "opened", "to": visible(to), "result": visible(result)}
 
 
 def first(side: Side, head: bytes, protocol: str) -> dict[str, object]:
@@ -46,11 +48,11 @@ def shown(fields: dict[str, Any]) -> str:
     """Return a line as a person reads it."""
     match fields.get("forward"):
         case "opened":
-            return f"forward {fields.get('result')}"
+            return f"forward to {fields.get('to')}: {fields.get('result')}"
         case "first":
             protocol = fields.get("protocol")
             told = f" ({protocol})" if protocol else ""
-            return f"first from the {fields.get('from')}{told}: {_dump(fields.get('hex'))}"
+            return f"the {fields.get('from')} began{told}: {_dump(fields.get('hex'))}"
         case "closed":
             sent, said = fields.get("to_target"), fields.get("to_operator")
             carried = f"{sent} bytes to the target, {said} to the operator"
@@ -60,10 +62,12 @@ def shown(fields: dict[str, Any]) -> str:
 
 
 def _dump(digits: object) -> str:
-    """Return bytes given in hexadecimal with the text in them beside."""
+    """Return bytes given in hexadecimal as text, or as they are where they are hardly any."""
     try:
         data = bytes.fromhex(digits[:_SHOWN]) if isinstance(digits, str) else b""
     except ValueError:
         return "?"
-    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in data)
-    return f"{data.hex(' ')} |{text}|"
+    text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in data)
+    if text.count("·") * 4 <= len(text):
+        return text
+    return data[:_ODD].hex(" ") + (" …" if len(data) > _ODD else "")

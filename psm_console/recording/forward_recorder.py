@@ -12,7 +12,7 @@ from dataclasses import replace
 from psm_console.domain.session import Ledger
 
 from . import forward_log
-from .channel import ChannelRecorder
+from .channel import ChannelRecorder, Opening, Shared
 from .events import RecordingError
 from .log_writer import FileLogWriter
 
@@ -29,6 +29,10 @@ class ForwardRecorder(ChannelRecorder):
     unsaid: Callable[[], Iterable[tuple[forward_log.Side, bytes]]] = staticmethod(lambda: ())
     """Asked when the channel closes, for beginnings that have no line yet."""
 
+    def __init__(self, shared: Shared, opening: Opening) -> None:
+        super().__init__(shared, opening)
+        self._to = opening.command or ""
+
     @property
     def ledger(self) -> Ledger:
         """How many bytes went each way, all kept as SHA-256, and what they seem to be."""
@@ -36,7 +40,7 @@ class ForwardRecorder(ChannelRecorder):
 
     def opened(self, at: float, result: str) -> None:
         """Record what the target answered."""
-        self._say(at, forward_log.opened(result))
+        self._say(at, forward_log.opened(self._to, result))
 
     def first(self, at: float, side: forward_log.Side, head: bytes) -> None:
         """Record the bytes that one side began with."""

@@ -61,7 +61,7 @@ def test_a_log_says_where_it_led_how_it_began_and_how_much_passed(tmp_path: Path
     assert header["from"] == "127.0.0.1:4711\\x1b[31m"
     digits = b"GET / HTTP/1.1".hex()
     assert said == [
-        {"at": 0.6, "forward": "opened", "result": "open"},
+        {"at": 0.6, "forward": "opened", "to": "127.0.0.1:5432", "result": "open"},
         {"at": 0.7, "forward": "first", "from": "operator", "hex": digits, "protocol": "http"},
         {"at": 1.0, "mark": "pause by sue"},
         {"at": 2.0, "forward": "closed", "to_target": 14, "to_operator": 24, "protocol": "http"},
@@ -107,7 +107,8 @@ def test_a_recording_with_a_forward_verifies_and_replays(tmp_path: Path) -> None
         (channel,) = recording.channels
         assert (channel.kind, channel.command) == ("forward", "127.0.0.1:5432")
         shown = "\n".join(recording.screen_at(2.0).display)
-        assert "first from the operator (http): 47 45 54" in shown
+        assert "forward to 127.0.0.1:5432: open" in shown
+        assert "the operator began (http): GET / HTTP/1.1" in shown
         assert "14 bytes to the target, 24 to the operator, http" in shown
 
 
