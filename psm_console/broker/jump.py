@@ -184,6 +184,8 @@ class Jumps:
         leg = self._ground.inner_leg(outer)
         leg.outer_wire(self._full)
         options = operator_options(lambda: leg, (shown.key, shown.certificate))
+        # dropbear guesses the first of the list to be the plain key, and leaves where it is wrong.
+        options.server_host_keys.move_to_end(shown.certificate.algorithm)
         inner = InnerConnection(asyncio.get_running_loop(), options, outer)
         self._inner[inner] = leg
         return inner

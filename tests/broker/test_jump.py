@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import socket
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from psm_console.domain.session import Outcome, Verb
 from tests.support.openssh import environment
-from tests.support.tools import need
+from tests.support.tools import find_tool, need
 from tests.support.waiting import eventually_sync
 
 from .jumper import Jumper
@@ -88,6 +90,32 @@ def test_git_clones_and_pushes_through_a_jump(jumper: Jumper, tmp_path: Path) ->
     _run(["git", "-C", str(copy), "push", "-q", "origin", "HEAD"], env)
 
     assert _run(["git", "-C", str(bare), "log", "--all", "--format=%s"], env) == b"one\n"
+
+
+def test_dropbear_which_knows_no_certificates_jumps(jumper: Jumper) -> None:
+    need("dbclient", "dropbearconvert")
+    program, key = find_tool("dbclient"), str(jumper.folder / "dropbear_key")
+    _run(["dropbearconvert", "openssh", "dropbear", str(jumper.stand.client.key), key])
+    hops = f"ana@127.0.0.1^{jumper.stand.client.port},{jumper.at}"
+
+    assert _run([str(program), "-y", "-y", "-i", key, hops, "echo in"]) == b"in\n"
+
+
+def test_a_forward_that_the_inventory_lists_works_inside_a_jump(
+    stand: Stand, jumper: Jumper
+) -> None:
+    inventory = stand.inventory()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = f"127.0.0.1:{server.getsockname()[1]}"
+        target = replace(inventory.targets["db1"], forwards=(place,))
+        stand.apply(replace(inventory, targets={"db1": target}))
+        process = jumper.popen("-W", place, jumper.at)
+        server.settimeout(20)
+        served, _ = server.accept()
+        with served:
+            served.sendall(b"hello\n")
+            assert process.stdout and process.stdout.readline() == b"hello\n"
+            assert stand.session().client.endswith("inside a jump")
 
 
 def _run(argv: list[str], env: dict[str, str] | None = None) -> bytes:
