@@ -87,8 +87,8 @@ PROGRAMS = {
         "stty raw -echo; printf 'raw\\r\\ntyped: '; exec cat", "typed: ", ("abc",), "def", "abcdef"
     ),
     "progress bar": Program(
-        "printf '\\033[?25l'; for n in $(seq 99); do printf '\\r%d of 99' $n; sleep 0.1; done",
-        "of 99", varies=True,
+        "printf '\\033[?25l'; for n in $(seq 900); do printf '\\r%d of 900' $n; sleep 0.1; done",
+        "of 900", varies=True,
     ),
     "vim": Program(
         f"vim -n -u NONE -N {_TEXT_FILE}", "Internet", ("5Gix", "\x1b"), ":set nu\r", " 1 "
@@ -106,14 +106,14 @@ PROGRAMS = {
     "mc": Program("env -u DISPLAY mc -x /etc /usr", "Quit", ("\x1b[B" * 3,), "\x1b[B", "etc"),
     "dialog": Program(
         "dialog --menu 'What now?' 12 50 4 1 Restart 2 Stop 3 Nothing", "Restart",
-        ("\x1b[B",), "\x1b[B", "Nothing",
+        ("\x1bOB",), "\x1bOB", "Nothing",
     ),
     "tmux": Program(
-        "tmux -L psm-warn-%d -f /dev/null new-session 'env PS1=\"in tmux$ \" bash --norc -i'",
+        "tmux -L psm-warn-COLUMNS -f /dev/null new-session 'env PS1=\"in tmux$ \" bash --norc -i'",
         "in tmux", ("ls /\n", "echo half"), " done\n", "half done", varies=True,
     ),
     "tmux split": Program(
-        "tmux -L psm-split-%d -f /dev/null new-session 'env PS1=\"left$ \" bash --norc -i' \\; "
+        "tmux -L psm-two-COLUMNS -f /dev/null new-session 'env PS1=\"left$ \" bash --norc -i' \\; "
         "split-window -h 'env PS1=\"right$ \" bash --norc -i' \\; split-window -v less "
         f"{_TEXT_FILE}",
         "Internet", (), "", "right$", varies=True,
@@ -162,7 +162,7 @@ def settle(runs: list[Run], quiet_s: float = 0.6, most_s: float = 4.0) -> None:
 def start(stand: Stand, name: str, columns: int, rows: int) -> Run:
     """Start a program and wait until it can be used."""
     program = PROGRAMS[name]
-    command = program.command.replace("%d", str(columns))
+    command = program.command.replace("COLUMNS", str(columns))
     before = {session.id for session in stand.sessions()}
     tty = (
         stand.client.terminal(stand.user, command, columns=columns, rows=rows)
@@ -342,7 +342,7 @@ def main(folder: Path, names: list[str]) -> None:
                 for run in runs:
                     run.tty.close()
                 shutil.rmtree(_FOLDER, ignore_errors=True)
-                for kind in ("warn", "split"):
+                for kind in ("warn", "two"):
                     subprocess.run(
                         ["tmux", "-L", f"psm-{kind}-{columns}", "kill-server"],
                         capture_output=True,

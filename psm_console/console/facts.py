@@ -9,7 +9,6 @@ from datetime import datetime
 from textual.content import Content
 
 from psm_console.domain.session import (
-    Channel,
     Directive,
     Outcome,
     Session,
@@ -88,16 +87,6 @@ def _paused(session: Session, now: datetime) -> str:
 def traffic(session: Session) -> str:
     """Return how many bytes went each way."""
     return f"{figures.size(session.output_bytes)} out, {figures.size(session.input_bytes)} in"
-
-
-def channel_line(channel: Channel) -> str:
-    """Return one line about a channel."""
-    what = visible(channel.command or channel.kind, 120)
-    terminal = "" if channel.pty else " (no terminal)"
-    ended = f" {glyphs.ARROW} {visible(channel.exit, 40)}" if channel.exit else ""
-    done = channel.ledger.operations
-    files = f", {done} file operation{'s' * (done != 1)}" if done else ""
-    return f"{channel.number} {what}{files}{terminal}{ended}"
 
 
 def fact_lines(facts: Iterable[Fact], width: int) -> Content:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from psm_console.domain.blind_spots import Coverage
 from psm_console.domain.session import SessionState
 
 STATES: Mapping[SessionState, str] = {
@@ -33,6 +34,11 @@ MARKS = ("╵", "◆", "‼")
 DESCENDING = "↓"
 PLAY, STOP = "▶", "■"
 GOOD, BAD = "✔", "✘"
+COVERAGES: Mapping[Coverage, str] = {
+    Coverage.WHOLE: GOOD,
+    Coverage.PART: "◑",
+    Coverage.DIGEST: HOLLOW,
+}
 TIMES, DASH = "×", "–"
 
 # Ours, and what Textual draws by itself: frames, scroll bars, buttons.

@@ -11,7 +11,8 @@ from psm_console.domain.text import visible
 from psm_console.store.recordings import RecordingInfo
 
 from . import figures, glyphs
-from .facts import Fact, channel_line, traffic
+from .facts import Fact, traffic
+from .ledger import ledger_facts
 from .player import Moment
 
 HANG = 11
@@ -40,8 +41,7 @@ def recording_facts(info: RecordingInfo, verdict: str) -> list[Fact]:
         ("Session", session.id, "text-quiet"),
     ]
     facts = [(label, visible(value, 300), token) for label, value, token in rows if value]
-    channels = [("Channel", channel_line(each), "foreground") for each in session.channels[-8:]]
-    return [*facts, *channels]
+    return [*facts, *ledger_facts(session.channels)]
 
 
 def marker_lines(markers: Sequence[Moment], at: float, width: int, height: int) -> Content:

@@ -24,6 +24,7 @@ from . import figures, glyphs
 from .acts import bindings
 from .facts import FactPanel
 from .frame import SessionFrame
+from .ledger import standing
 from .notice import Notice
 from .playback import Playback
 from .player import Picture, Player, Reel, Wish
@@ -259,6 +260,7 @@ class ReplayScreen(Room):
             visible(info.session.reason or "", 80),
             visible(info.session.ticket or "", 40),
             visible(self._verdict, 60),
+            standing(info.session.channels) if self.has_class("-narrow") else "",
             info.id,
         ]
         text = f" {glyphs.SEPARATOR} ".join(word for word in words if word)

@@ -18,7 +18,8 @@ from psm_console.operations.sessions import Watch
 
 from . import figures, glyphs
 from .acts import bindings
-from .facts import FactPanel, channel_line, order_lines, session_facts, state_line
+from .facts import FactPanel, order_lines, session_facts, state_line
+from .ledger import ledger_facts, standing
 from .notice import Notice
 from .orders import Orders
 from .pane import SessionPane, channel_to_watch
@@ -149,7 +150,8 @@ class ShadowScreen(Orders):
         self.tell_chrome()
         now = figures.now()
         self.query_one("#who", Notice).say(self._who(session))
-        facts = [*session_facts(session, now), *self._channels(session)]
+        shown = self._channel or channel_to_watch(session)
+        facts = [*session_facts(session, now), *ledger_facts(session.channels, shown)]
         self.query_one(FactPanel).tell(facts)
         newest = sorted(self._orders.values(), key=lambda each: each.requested_at, reverse=True)
         orders = Content("\n\n").join([order_lines(each) for each in newest[:4]])
@@ -182,21 +184,11 @@ class ShadowScreen(Orders):
             visible(session.reason or "", 120),
             visible(session.ticket or "", 40),
             f"watched by {visible(', '.join(session.watchers), 80)}" if session.watchers else "",
+            standing(session.channels) if self.has_class("-narrow") else "",
             visible(session.id),
         ]
         text = f" {glyphs.SEPARATOR} ".join(piece for piece in why if piece)
         return Content("\n").join([first, Content.styled(f" {text}", "$text-quiet")])
-
-    def _channels(self, session: Session) -> list[tuple[str, str, str]]:
-        watched = self._channel or channel_to_watch(session)
-        return [
-            (
-                "Channel" if watched is None or channel.number != watched.number else "Shown",
-                channel_line(channel),
-                "foreground" if channel.closed_at is None else "text-quiet",
-            )
-            for channel in session.channels[-8:]
-        ]
 
     def go_back(self) -> None:
         """Go back to the list."""

@@ -90,17 +90,22 @@ def blind_spots(channel: Channel) -> tuple[BlindSpot, ...]:
     return tuple(spot for find in _SPOTS if (spot := find(channel)) and spot.count)
 
 
+def total(channels: Sequence[Channel]) -> tuple[BlindSpot, ...]:
+    """Return the blind spots of all channels together, those of one cause added up."""
+    counts: dict[tuple[str, str], int] = {}
+    for channel in channels:
+        for spot in blind_spots(channel):
+            counts[spot.what, spot.why] = counts.get((spot.what, spot.why), 0) + spot.count
+    return tuple(BlindSpot(count, what, why) for (what, why), count in counts.items())
+
+
 def unseen(channels: Sequence[Channel], amount: Amount = exact) -> str:
     """Say in one sentence what nobody can see of these channels."""
     if not channels:
         return "No channel was opened: there was nothing to record."
-    totals: dict[tuple[str, str], int] = {}
-    for channel in channels:
-        for spot in blind_spots(channel):
-            totals[spot.what, spot.why] = totals.get((spot.what, spot.why), 0) + spot.count
-    if not totals:
+    spots = total(channels)
+    if not spots:
         return "Everything that went by is recorded as bytes."
-    spots = [BlindSpot(count, what, why) for (what, why), count in totals.items()]
     return f"Not to be seen: {'; '.join(spot.sentence(amount) for spot in spots)}."
 
 
