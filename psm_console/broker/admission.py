@@ -40,6 +40,8 @@ _STORE_S = 5.0
 _TRIES = 3
 UNRECORDED = "sessions can not be recorded at the moment, so none starts; tell an admin"
 
+_EXPIRED = "the certificate that was used to log in has expired; log in again with a new one"
+
 
 class _InventoryChangedError(Exception):
     """What a session was decided on is no longer what holds."""
@@ -152,8 +154,9 @@ class Admission:
             raise RefusedError(UNRECORDED) from None
         name, now = proof.identity.name, utc_now()
         if not ground.keyring.holds(proof) or proof.expired(now):
-            refusals.known("session.refuse", name, KEY_GONE)
-            raise RefusedError(KEY_GONE)
+            why = _EXPIRED if proof.expired(now) else KEY_GONE
+            refusals.known("session.refuse", name, why)
+            raise RefusedError(why)
         match decide(name, account, ground.inventory, now):
             case Refused(reason):
                 refusals.known("session.refuse", name, f"{account}: {reason}")

@@ -16,6 +16,11 @@ from .operator_channel import OperatorChannel
 from .signature import Attested, check_signature, said_user
 from .wire import widen
 
+_WRITTEN_FOR = (2, 24)
+if tuple(int(part) for part in asyncssh.__version__.split(".")[:2]) != _WRITTEN_FOR:
+    # Its authentication steps are overridden below, and older ones have known holes.
+    raise ImportError(f"asyncssh 2.24 is needed, this is {asyncssh.__version__}; reinstall psm")
+
 SECOND_STEP_S = 90.0
 """How long the second step may take after the key."""
 _UNHEARD = 1 << 20

@@ -1,6 +1,5 @@
 """Keys, and the secrets behind accounts; a secret is in no repr, log, argv or error text."""
 
-from .certificate import CERTIFICATES, parse_certificate
 from .ca import (
     CA_COMMENT,
     HostCa,
@@ -9,6 +8,7 @@ from .ca import (
     promote,
     read_public,
 )
+from .certificate import CERTIFICATES, parse_certificate
 from .errors import CredentialError
 from .keys import (
     NAMESPACE,

@@ -270,7 +270,7 @@ async def test_no_session_begins_on_a_certificate_whose_time_is_over(
     ) as connection:
         later = datetime.now(UTC) + timedelta(minutes=6)
         monkeypatch.setattr("psm_console.broker.admission.utc_now", lambda: later)
-        with pytest.raises(asyncssh.ChannelOpenError):
+        with pytest.raises(asyncssh.ChannelOpenError, match="has expired; log in again"):
             await connection.run("id")
 
 
