@@ -67,10 +67,15 @@ class _Files(asyncssh.SFTPServer):
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], home: Path) -> None:
         super().__init__(channel)
+        self._channel = channel
         self._home = os.fsencode(home)
 
     def map_path(self, path: bytes) -> bytes:
         return os.path.join(self._home, path)
+
+    def exit(self) -> None:
+        # asyncssh says nothing at the end, and scp takes that for a failure.
+        self._channel.exit(0)
 
 
 class Host:

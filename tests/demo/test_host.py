@@ -57,21 +57,19 @@ async def test_a_command_gives_its_streams_and_its_status(tmp_path: Path) -> Non
 
 
 async def test_files_are_carried_to_and_from_the_machines_home(tmp_path: Path) -> None:
-    need("sftp")
-    home = tmp_path / "home"
+    need("scp")
+    home, sent, fetched = tmp_path / "home", tmp_path / "sent", tmp_path / "fetched"
     home.mkdir()
-    (tmp_path / "sent").write_bytes(bytes(range(256)) * 1000)
+    sent.write_bytes(bytes(range(256)) * 1000)
     async with _host(home) as client:
         ssh = ["-P" if part == "-p" else part for part in client.argv("root")[1:-3]]
-        argv = ["sftp", *ssh, "-b", "-", f"root@{client.host}"]
-        script = f"put {tmp_path}/sent here\nget here {tmp_path}/fetched\n".encode()
-        done = await asyncio.to_thread(
-            subprocess.run, argv, input=script, capture_output=True, timeout=30
-        )
+        for one, other in ((str(sent), "root@127.0.0.1:here"), ("root@127.0.0.1:here", fetched)):
+            done = await asyncio.to_thread(
+                subprocess.run, ["scp", *ssh, one, other], capture_output=True, timeout=30
+            )
+            assert done.returncode == 0, done.stderr
 
-    assert done.returncode == 0, done.stderr
-    assert (home / "here").read_bytes() == (tmp_path / "fetched").read_bytes()
-    assert (home / "here").read_bytes() == (tmp_path / "sent").read_bytes()
+    assert (home / "here").read_bytes() == fetched.read_bytes() == sent.read_bytes()
 
 
 async def test_a_killed_command_gives_its_signal(tmp_path: Path) -> None:
