@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from psm_console.confinement import offered
-from psm_console.credentials import CredentialError, check_credential, parse_public_key
+from psm_console.credentials import CredentialError, check_credential, check_totp, parse_public_key
 from psm_console.domain.text import visible
 from psm_console.store import Home, HomeError, Store, StoreError, load_policy
 
@@ -161,7 +161,8 @@ def _broker(store: Store, now: datetime) -> _Said:
 
 
 def _credentials(store: Store) -> _Said:
-    accounts = store.inventory.load().accounts
+    inventory = store.inventory.load()
+    accounts = inventory.accounts
     bad = 0
     for account in accounts.values():
         try:
@@ -169,6 +170,13 @@ def _credentials(store: Store) -> _Said:
         except CredentialError as error:
             bad += 1
             yield Health.BROKEN, f"{account.ref}: {error}"
+    for identity in inventory.identities.values():
+        if identity.totp is not None:
+            try:
+                check_totp(identity.totp)
+            except CredentialError as error:
+                bad += 1
+                yield Health.BROKEN, f"one-time codes of {identity.name}: {error}"
     if not bad:
         yield Health.OK, f"{len(accounts)} accounts, each with a credential that can be read"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from psm_console.domain.inventory import Account, PasswordFile, Target
+from psm_console.domain.inventory import Account, Identity, PasswordFile, Target
 from psm_console.domain.names import AccountRef
 from psm_console.operations import doctor
 from psm_console.operations.doctor import Finding, Health, examine
@@ -74,11 +74,22 @@ def _edited_audit(home: Home) -> None:
     raw.close()
 
 
+def _open_totp(home: Home) -> None:
+    secret = home.root.parent / "ana.totp"
+    secret.write_text("JBSWY3DPEHPK3PXP")
+    secret.chmod(0o644)
+    with Store.open(home) as store:
+        inventory = store.inventory.load()
+        ana = Identity("ana", frozenset(), totp=str(secret))
+        store.inventory.replace(replace(inventory, identities={"ana": ana}))
+
+
 @pytest.mark.fault
 @pytest.mark.parametrize(
     ("harm", "check"),
     [
         (_open_key, "home"),
+        (_open_totp, "credentials"),
         (_bad_policy, "policy"),
         (_lost_key, "signing key"),
         (_foreign_signer, "signing key"),
