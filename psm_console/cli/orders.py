@@ -228,7 +228,13 @@ def _stop(
             return directly(invocation, verb, session_id, reason)
         except Unreachable as second:
             raise error from second
-    settled = confirmed(invocation, given, claim_s=CLAIM_S if alone else None)
+    try:
+        settled = confirmed(invocation, given, claim_s=CLAIM_S if alone else None)
+    except PsmError as error:
+        if not alone:
+            raise
+        say(str(error))
+        settled = given
     if alone and not _settled(settled):
         print_steps(settled)
         say("the broker has not answered by the store; going past it")

@@ -33,6 +33,7 @@ Shape = TypeVar("Shape")
 LONGEST_LINE = 1 << 16
 """Bytes of a question or an answer."""
 _SUFFIX = ".control"
+_PASSWORD_BYTES = 32
 _CREDENTIALS = struct.Struct("3i")
 """Process, user and group of the peer; SO_PEERCRED in unix(7)."""
 
@@ -66,28 +67,46 @@ def control_password(home: Home) -> str:
     """Return what is in `keys/control`, made first if there is none; StoreError says why not."""
     path = home.keys / "control"
     try:
-        with contextlib.suppress(FileExistsError):
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_hex(32))
-        return path.read_text().strip()
+        if not path.exists():
+            _make_password(path)
+        password = path.read_text().strip()
     except (OSError, ValueError) as error:
         raise StoreError(f"{visible(str(path), 200)} can not be read: {error}") from None
+    if len(password) != 2 * _PASSWORD_BYTES:
+        # An empty file would let everybody in who says nothing.
+        raise StoreError(f"{visible(str(path), 200)} is damaged; remove it, and restart the broker")
+    return password
+
+
+def _make_password(path: Path) -> None:
+    """Put the file there whole or not at all: workers that start together read the same."""
+    draft = path.with_name(f"control-{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(_PASSWORD_BYTES))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def listen_for_control(home: Home, worker: WorkerId) -> socket.socket:
-    """Return the listening socket of `worker`; raises OSError where run/ can not be written."""
+    """Return the listening socket of `worker`; raises OSError where run/ can not be written.
+
+    It gets its name when it listens: one that refuses a connection belongs to a dead worker.
+    """
     path = home.run / f"{worker}{_SUFFIX}"
+    draft = path.with_suffix(".binding")
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            path.unlink()
-        with socket_address(str(home.run), path.name) as address:
+        draft.unlink(missing_ok=True)
+        with socket_address(str(home.run), draft.name) as address:
             bound.bind(address)
-        # Before anybody can connect, which needs `listen`.
-        path.chmod(0o600)
+        draft.chmod(0o600)
         bound.listen(16)
         bound.setblocking(False)
+        draft.rename(path)
     except BaseException:
         bound.close()
         raise
