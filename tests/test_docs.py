@@ -91,6 +91,14 @@ def test_the_inventory_that_the_documents_show_is_toml() -> None:
     assert set(tomllib.loads(inventory)) == {"identities", "targets", "grants"}
 
 
+def test_the_table_of_clients_names_the_tests_that_there_are() -> None:
+    table = (ROOT / "docs" / "clients.md").read_text("utf-8")
+    named = set(re.findall(r"`(tests/clients/\w+\.py)`", table))
+
+    there = (ROOT / "tests" / "clients").glob("test_*.py")
+    assert named == {str(path.relative_to(ROOT)) for path in there}
+
+
 def test_links_in_the_documents_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
