@@ -9,21 +9,19 @@ from typing import Protocol
 
 import asyncssh
 
-from psm_console.credentials import CredentialError, PublicKey
-from psm_console.domain.certificate import certificate_fault
-from psm_console.domain.inventory import Identity
+from psm_console.credentials import PublicKey
 from psm_console.domain.names import Login
 from psm_console.domain.policy import Policy
 from psm_console.domain.second_step import Answers
 from psm_console.domain.text import visible
 
 from .attendance import Attendance
-from .keyring import Keyring, Offer, Proof
-from .moment import utc_now
+from .keyring import Keyring, Proof
 from .outer import INNER_FORM, Outer
+from .proving import Prover, Unfit, find_prover, unattested
 from .refusals import RefusalLog
 from .second_step import Challenge, SecondStep, StepGround
-from .signature import Attested, signed_by_authority
+from .signature import Attested
 
 FORM = "log in as OPERATOR+ACCOUNT@TARGET, for example ana+root@db1"
 _NAMES = 3
@@ -122,7 +120,7 @@ class LoginDesk:
         `blob` is a public key or certificate that is only offered: nothing is bound here.
         """
         found = self._prover(username, blob)
-        return None if found is None else found[2].key
+        return None if found is None else found.offer.key
 
     def key_proved(self, username: str, blob: bytes, attested: Attested) -> bool:
         """Bind the identity: the signature of this key was checked for this user name.
@@ -132,11 +130,11 @@ class LoginDesk:
         found = self._prover(username, blob)
         if found is None or username != self.user:
             return False
-        identity, login, offer = found
-        why = self._unattested(identity, offer, attested)
+        identity, offer = found.identity, found.offer
+        why = unattested(self._ground, found, attested)
         if why is None:
             given = Answers() if self._outer is None else self._outer.proof.answers
-            proof = Proof(identity, login, offer, given)
+            proof = Proof(identity, found.login, offer, given)
             keyring, policy = self._ground.keyring, self._ground.policy.login
             step = SecondStep(self._ground, policy, keyring, proof)
             why = step.impossible
@@ -167,50 +165,14 @@ class LoginDesk:
                 "(ssh -o IdentitiesOnly=yes -i KEY)"
             )
 
-    def _prover(self, username: str, blob: bytes) -> tuple[Identity, Login, Offer] | None:
-        """Return whom this key or certificate could prove, if it may here and now."""
+    def _prover(self, username: str, blob: bytes) -> Prover | None:
+        """Return whom this key or certificate could prove; say so where it is known and unfit."""
         login = self._read(username)
-        if login is None:
+        found = None if login is None else find_prover(self._ground, login, blob, self.peer)
+        if isinstance(found, Unfit):
+            self._tell(found.why)
             return None
-        try:
-            offer = Offer.read(blob)
-        except CredentialError as error:
-            self._tell(str(error))
-            return None
-        certificate = offer.certificate
-        if certificate is not None:
-            # In this order: strangers' certificates cost a look into a table and no more.
-            if not self._ground.keyring.trusts(certificate.authority):
-                return None
-            if not signed_by_authority(certificate):
-                return None
-            if (fault := certificate_fault(certificate, self.peer, utc_now())) is not None:
-                self._tell(fault)
-                return None
-        identity = self._ground.keyring.owner(login, offer)
-        if identity is None:
-            if certificate is not None:
-                self._tell(f"the {certificate.title} names nobody as a principal who logs in so")
-            return None
-        if not offer.attests and self._wants_verified(identity, offer):
-            self._tell(_VERIFY.format(identity.name))
-            return None
-        return identity, login, offer
-
-    def _wants_verified(self, identity: Identity, offer: Offer) -> bool:
-        said = identity.verify_required
-        wanted = self._ground.policy.login.verify_required if said is None else said
-        return wanted or (offer.certificate is not None and offer.certificate.verify_required)
-
-    def _unattested(self, identity: Identity, offer: Offer, attested: Attested) -> str | None:
-        """Return what the signature should attest and does not."""
-        if not offer.attests:
-            return None
-        if self._wants_verified(identity, offer) and not attested.verified:
-            return _VERIFY.format(identity.name)
-        if self._ground.policy.login.touch_required and not attested.touched:
-            return "the security key was not touched for this login; use one that asks for it"
-        return None
+        return found
 
     def _read(self, username: str) -> Login | None:
         """Return what the user name asks for."""
@@ -319,12 +281,6 @@ class LoginDesk:
         self._ground.refusals.stranger(
             "login.refuse", self.who, f"from {self.peer}{inside}, offered {offered}"
         )
-
-
-_VERIFY = (
-    "{} needs a security key that verifies its user, by PIN or fingerprint "
-    "(ssh-keygen -t ed25519-sk -O verify-required)"
-)
 
 
 def _address(connection: asyncssh.SSHServerConnection) -> str:
