@@ -26,6 +26,9 @@ SECOND_STEP_S = 90.0
 _UNHEARD = 1 << 20
 """Bytes from a client that is not let in yet that may wait; four of the largest packets."""
 
+_SMALLEST_PACKET = 1024
+"""Of the largest packets that a client takes on a channel. One that asked for single bytes would
+have each write made into thousands of packets, and everybody else wait for that."""
 _ANSWERED = frozenset(
     {b"session", b"direct-tcpip", b"direct-streamlocal@openssh.com", b"tun@openssh.com"}
 )
@@ -128,6 +131,13 @@ class OperatorConnection(asyncssh.SSHServerConnection):
         name = asked[4 : 4 + int.from_bytes(asked[:4], "big")]
         if name not in _ANSWERED:
             self._refuse(f"a channel of type {visible(name.decode('ascii', 'replace'), 64)}")
+        sender, largest = (asked[4 + len(name) + at :][:4] for at in (0, 8))
+        if len(largest) == 4 and int.from_bytes(largest, "big") < _SMALLEST_PACKET:
+            self._refuse("a channel", f"in packets below {_SMALLEST_PACKET} bytes")
+            why = f"packets below {_SMALLEST_PACKET} bytes are not served; use an ordinary client"
+            code = asyncssh.OPEN_RESOURCE_SHORTAGE
+            self.send_channel_open_failure(int.from_bytes(sender, "big"), code, why, "en")
+            return
         super()._process_channel_open(kind, number, packet)
 
     # Handlers of packets are found in a table, not by their names.
