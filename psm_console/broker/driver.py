@@ -30,24 +30,21 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.live import BROKER, CHANNELS, LiveSession
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import Policy
-from psm_console.domain.session import ChannelKind, Held, Ledger, Outcome, Session, SessionState
-from psm_console.recording.forward_recorder import ForwardRecorder
-from psm_console.recording.sftp_recorder import SftpRecorder
+from psm_console.domain.session import Held, Outcome, Session, SessionState
 from psm_console.recording.writer import SessionRecorder
 
 from . import target as target_leg
-from .activity import Activity
 from .coupling import Coupling
 from .forward import ForwardRelay
-from .forward_passage import ForwardPassage
 from .guard import RecordingGuard
 from .hangup import HangUp
 from .journal import Journal
 from .keyring import Proof
 from .live_channel import LiveChannel
+from .meter import Meter
 from .moment import elapsed
+from .opening import record
 from .relay import Relay
-from .sftp_passage import SftpPassage
 from .wire import watch_wire
 
 log = logging.getLogger(__name__)
@@ -114,7 +111,7 @@ class SessionDriver:
         self.target: asyncssh.SSHClientConnection | None = None
         self.live = LiveSession(brief.session.operator, brief.policy.limits, brief.grant_expires_at)
         self.relays: dict[int, Coupling] = {}
-        self.activity = Activity()
+        self._meter = Meter(journal, self.relays)
         self.ended = asyncio.Event()
         self._around = around
         self._loop = asyncio.get_running_loop()
@@ -124,10 +121,6 @@ class SessionDriver:
         self._hanging_up = False
         self.full_wires: set[Leg] = set()
         """The legs whose connection takes nothing more at the moment."""
-        self._saved: tuple[int, int, tuple[int, ...]] = (0, 0, self.activity.bins(0.0))
-        self._held: tuple[Held, ...] = ()
-        self._ledgers: dict[int, Ledger] = {}
-        self._output_closed = self._input_closed = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._set_alarm()
 
@@ -226,7 +219,9 @@ class SessionDriver:
         for effect in self.live.handle(asked):
             match effect:
                 case fx.OpenChannel():
-                    self._record(channel, CHANNELS[kind])
+                    record(channel, CHANNELS[kind], self.recorder)
+                    if channel.recorder is not None:
+                        self.journal.channel_opened(channel)
                 case fx.RefuseChannel(_, reason):
                     refusal = reason
                 case fx.Audit(action, actor, detail):
@@ -236,38 +231,11 @@ class SessionDriver:
         self._perform(rest)
         return refusal
 
-    def _record(self, channel: LiveChannel, kind: ChannelKind) -> None:
-        channel.kind = kind
-        request = channel.request
-        with self.recording() as recorded:
-            channel.recorder = recorder = self.recorder.open_channel(
-                channel.number,
-                kind,
-                at=self.at(),
-                size=request.size,
-                term=request.term,
-                command=request.command,
-                title=request.forward and request.forward.origin,
-            )
-            # `eval "$LC_X"` runs what no command line shows.
-            passed = request.passed_on(self.policy.environment)
-            for name, value in passed.items():
-                recorder.mark(self.at(), f"environment {name}={value}", "environment")
-        if not recorded:
-            channel.recorder = None
-            return
-        if isinstance(recorder, SftpRecorder):
-            channel.passage = SftpPassage(channel, recorder)
-        elif isinstance(recorder, ForwardRecorder) and request.forward is not None:
-            channel.passage = ForwardPassage(channel, recorder, request.forward.rules.inner_ssh)
-        self.journal.channel_opened(channel)
-
     def channel_closed(self, channel: LiveChannel) -> None:
         """Take a channel off the session once both its halves are closed."""
         if self.relays.pop(channel.number, None) is None:
             return
-        self._output_closed += channel.output_bytes
-        self._input_closed += channel.input_bytes
+        self._meter.closed(channel)
         if channel.recorder is not None:
             with self.recording():
                 channel.recorder.close(self.at())
@@ -304,23 +272,16 @@ class SessionDriver:
 
     def output_seen(self, at: float, count: int) -> None:
         """Count recorded output for the sparkline, and wake who watches."""
-        self.activity.add(at, count)
+        self._meter.activity.add(at, count)
         self._around.appended(self.session.id)
 
     def totals(self) -> tuple[int, int]:
         """Return the bytes (from the target, to the target) of all channels so far."""
-        channels = [relay.channel for relay in self.relays.values()]
-        return (
-            self._output_closed + sum(channel.output_bytes for channel in channels),
-            self._input_closed + sum(channel.input_bytes for channel in channels),
-        )
+        return self._meter.totals()
 
     def held(self) -> tuple[Held, ...]:
         """Return the channels whose input waits for the end of a pause."""
-        if self.live.state is not SessionState.PAUSED:
-            return ()
-        waiting = ((number, relay.input.waiting()) for number, relay in self.relays.items())
-        return tuple(Held(number, size) for number, size in waiting if size)
+        return self._meter.waiting() if self.live.state is SessionState.PAUSED else ()
 
     def tick(self, at: float) -> None:
         """Look after the channels, and have the store learn the counts when they changed."""
@@ -331,24 +292,8 @@ class SessionDriver:
             self.handle(Ticked(at))
         for relay in list(self.relays.values()):
             relay.tick(at)
-        output, given = self.totals()
-        bins = self.activity.bins(at)
-        if (output, given, bins) != self._saved:
-            self._saved = (output, given, bins)
-            self.journal.counters(output, given, bins)
-        self._save_ledgers()
-        if (held := self.held()) != self._held:
-            self._held = held
-            self.journal.held(held)
+        self._meter.save(at, self.held())
         self.journal.flush()
-
-    def _save_ledgers(self) -> None:
-        recorders = {number: relay.channel.recorder for number, relay in self.relays.items()}
-        ledgers = {number: one.ledger for number, one in recorders.items() if one is not None}
-        changed = {n: one for n, one in ledgers.items() if one != self._ledgers.get(n)}
-        self._ledgers = ledgers
-        if changed:
-            self.journal.ledgers(changed)
 
     def _note_gap(self, at: float) -> None:
         """Note that nobody could watch or be warned for a while: the machine stood still."""

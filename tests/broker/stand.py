@@ -220,7 +220,7 @@ class BrokerThread:
         async def asked() -> T:
             return question()
 
-        return asyncio.run_coroutine_threadsafe(asked(), self.loop).result(10)
+        return asyncio.run_coroutine_threadsafe(asked(), self.loop).result(60)
 
 
 @contextlib.contextmanager

@@ -141,7 +141,8 @@ def test_a_listed_socket_is_reached(stand: Stand) -> None:
                 connection.sendall(b"hello")
                 assert connection.recv(100) == b"hello"
             assert peer.connections == 1
-            assert stand.session().channels[0].command == f"unix:{path}"
+            (channel,) = eventually_sync(lambda: stand.session().channels)
+            assert channel.command == f"unix:{path}"
 
 
 @pytest.mark.attack
