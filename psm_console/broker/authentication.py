@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import ClassVar, Protocol, runtime_checkable
 
 import asyncssh
 from asyncssh.constants import MSG_CHANNEL_OPEN
-from asyncssh.packet import SSHPacket, String
+from asyncssh.logging import SSHLogger
+from asyncssh.misc import OptExcInfo
+from asyncssh.packet import PacketDecodeError, SSHPacket, String
 
 from psm_console.domain.text import visible
 
@@ -96,6 +99,20 @@ class OperatorConnection(asyncssh.SSHServerConnection):
         super().data_received(data, datatype)
         if len(self._inpbuf) > _UNHEARD and not self._auth_complete:
             self.abort()
+
+    def internal_error(
+        self, exc_info: OptExcInfo | None = None, error_logger: SSHLogger | None = None
+    ) -> None:
+        """Cut the connection; of packets that make no sense, without a traceback in our log.
+
+        Strangers can send those by the thousand, also while their connection is being cut.
+        """
+        error = (exc_info or sys.exc_info())[1]
+        gone = self._owner is None and isinstance(error, AttributeError)
+        if gone or isinstance(error, PacketDecodeError):
+            self._force_close(asyncssh.ProtocolError(str(error)))
+        else:
+            super().internal_error(exc_info, error_logger)
 
     def pause_writing(self) -> None:
         """The client takes nothing more at the moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import resource
 
@@ -28,7 +29,10 @@ async def unharmed(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_changed_packets_before_the_login_harm_nobody(stand: Stand, seed: int) -> None:
+async def test_changed_packets_before_the_login_harm_nobody(
+    stand: Stand, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
     chance = random.Random(seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     accepted = len(stand.read(lambda store: store.audit.list(action="login.accept")))
@@ -39,6 +43,7 @@ async def test_changed_packets_before_the_login_harm_nobody(stand: Stand, seed: 
     assert len(stand.read(lambda store: store.audit.list(action="login.accept"))) == accepted
     assert not stand.sessions()
     await unharmed(stand)
+    assert not [entry for entry in caplog.records if entry.exc_info], "strangers fill the log"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10  # KiB
 
 
