@@ -35,7 +35,7 @@ LONG = "please read this to its end before you type anything else. " * 8
 STEPS = ("before", "warned", "after the warning", "paused", "resumed", "after the resume")
 _SOURCE = Path("/etc/services")
 _FOLDER = Path(tempfile.gettempdir()) / f"psm-warn-{os.getpid()}"
-_TEXT_FILE = str(_FOLDER / "services")
+_TEXT_FILE = "services"
 # A line editor's prompt that does not change, and no history to look at.
 _BASH = "exec env PS1='ana@db1:~$ ' HISTFILE=/dev/null bash --norc -i"
 
@@ -58,21 +58,21 @@ class Program:
 
 
 PROGRAMS = {
-    "bash": Program(_BASH, "$ ", ("ls /\n",), "echo still here\n", "still here"),
+    "bash": Program(_BASH, "$ ", ("ls /usr\n",), "echo still here\n", "still here"),
     "bash half a command": Program(
-        _BASH, "$ ", ("ls /\n", "rm -rf /srv/app", "\x1b[D" * 4), "data/\n", "/srvdata//app"
+        _BASH, "$ ", ("ls /usr\n", "rm -rf /srv/app", "\x1b[D" * 4), "data/\n", "/srvdata//app"
     ),
     "bash long command": Program(
-        _BASH, "$ ", ("ls /\n", "echo " + "0123456789 " * 16, "\x1b[D" * 60), "X", "X"
+        _BASH, "$ ", ("ls /usr\n", "echo " + "0123456789 " * 16, "\x1b[D" * 60), "X", "X"
     ),
     "bash full screen": Program(
         _BASH, "$ ", ("seq 100\n", "echo wait"), "ing\n", "waiting", text=LONG
     ),
     "bash asking for keys": Program(
-        f"printf 'set enable-keypad on\\n' >{_FOLDER}/inputrc; "
-        f"INPUTRC={_FOLDER}/inputrc " + _BASH,
+        "printf 'set enable-keypad on\\n' >inputrc; "
+        "INPUTRC=inputrc " + _BASH,
         "$ ",
-        ("ls /\n", "rm -rf /srv"),
+        ("ls /usr\n", "rm -rf /srv"),
         "/x\n",
         "/srv/x",
     ),
@@ -110,7 +110,7 @@ PROGRAMS = {
     ),
     "tmux": Program(
         "tmux -L psm-warn-COLUMNS -f /dev/null new-session 'env PS1=\"in tmux$ \" bash --norc -i'",
-        "in tmux", ("ls /\n", "echo half"), " done\n", "half done", varies=True,
+        "in tmux", ("ls /usr\n", "echo half"), " done\n", "half done", varies=True,
     ),
     "tmux split": Program(
         "tmux -L psm-two-COLUMNS -f /dev/null new-session 'env PS1=\"left$ \" bash --norc -i' \\; "
@@ -162,7 +162,7 @@ def settle(runs: list[Run], quiet_s: float = 0.6, most_s: float = 4.0) -> None:
 def start(stand: Stand, name: str, columns: int, rows: int) -> Run:
     """Start a program and wait until it can be used."""
     program = PROGRAMS[name]
-    command = program.command.replace("COLUMNS", str(columns))
+    command = f"cd {_FOLDER}; {program.command.replace('COLUMNS', str(columns))}"
     before = {session.id for session in stand.sessions()}
     tty = (
         stand.client.terminal(stand.user, command, columns=columns, rows=rows)
@@ -277,7 +277,8 @@ def six(run: Run) -> str:
     total_width, total_height = 3 * width + 32, 2 * (height + 40)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{total_width:.0f}" '
-        f'height="{total_height:.0f}" font-family="sans-serif">'
+        f'height="{total_height:.0f}" font-family="sans-serif" '
+        f'viewBox="0 0 {total_width:.0f} {total_height:.0f}">'
         f'<rect width="100%" height="100%" fill="#ddd"/>{"".join(parts)}</svg>'
     )
 
@@ -330,7 +331,7 @@ def main(folder: Path, names: list[str]) -> None:
         for columns, rows in SIZES:
             # A new one each time: an editor that was cut off leaves its lock beside the file.
             _FOLDER.mkdir()
-            Path(_TEXT_FILE).write_text(_SOURCE.read_text())
+            (_FOLDER / _TEXT_FILE).write_text(_SOURCE.read_text())
             runs = [start(stand, name, columns, rows) for name in names or PROGRAMS]
             try:
                 watch(stand, runs)
