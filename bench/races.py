@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sys
 import threading
 from pathlib import Path
@@ -31,9 +32,15 @@ DELIVERED = 16 << 20
 
 
 def type_on(tty: PtyProcess, stop: threading.Event) -> None:
-    with contextlib.suppress(OSError):
-        while not stop.is_set():
-            tty.type(b"k" * 50 + b"\n")
+    """Type without a stop. A terminal whose client is gone blocks who writes to it for ever."""
+    os.set_blocking(tty._fd, False)
+    while not stop.is_set():
+        try:
+            os.write(tty._fd, b"k" * 50 + b"\n")
+        except BlockingIOError:
+            stop.wait(0.005)
+        except OSError:
+            return
 
 
 def pauses(stand: Stand, runs: int) -> None:
@@ -112,7 +119,7 @@ def terminates(stand: Stand, runs: int, together: int) -> None:
         count = min(together, runs - done)
         more, took = terminate_together(stand, count)
         late, done, times = late + more, done + count, times + took
-        if done % 200 < together:
+        if done % 40 < together:
             print(f"{done} terminated, {late} bytes came late", flush=True)
     print(spread("target leg closed after the order", times))
     print(f"bytes given to the target after an acknowledged terminate: {late} in {done}")
