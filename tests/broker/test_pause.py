@@ -30,6 +30,17 @@ def of_relay(stand: Stand, question: Callable[[Relay], T]) -> T:
     return stand.broker.ask(ask)
 
 
+def be_patient(stand: Stand) -> None:
+    """Let a frozen target be silent for as long as a slow machine needs."""
+
+    def ask() -> None:
+        driver = next(iter(stand.broker.running.worker.sessions.values()))
+        assert driver.target is not None
+        driver.target.set_keepalive(interval=0)
+
+    stand.broker.ask(ask)
+
+
 def unsent(relay: Relay) -> int:
     return relay.channel.target._send_buf_len if relay.channel.target is not None else 0
 
@@ -47,6 +58,7 @@ def test_what_is_typed_in_a_pause_that_finds_the_target_busy_does_not_run_after_
     with stand.client.terminal(stand.user, "stty -echo raw; echo ready; wc -c") as tty:
         tty.wait_for("ready")
         session = stand.session()
+        be_patient(stand)
         with stand.sshd.frozen():
             typing = threading.Thread(target=type_all, args=(tty, b"x" * (6 << 20)), daemon=True)
             typing.start()
@@ -76,6 +88,7 @@ def test_a_pipe_gives_the_target_nothing_more_once_the_pause_is_answered(stand: 
     assert process.stdin and process.stdout
     assert process.stdout.readline() == b"up\n"
     session = stand.session()
+    be_patient(stand)
     with stand.sshd.frozen():
         feeding = threading.Thread(target=feed, args=(process, b"z" * size))
         feeding.start()
