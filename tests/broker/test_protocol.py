@@ -7,6 +7,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import asyncssh
@@ -126,10 +127,11 @@ def _kexinit(port: int) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Stand]:
     """A broker that gives a login a second."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(algorithms, "LOGIN_TIMEOUT_S", 1)
-        with Stand() as running:
-            yield running
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(algorithms, "LOGIN_TIMEOUT_S", 1)
+            running = stack.enter_context(Stand())
+        yield running
 
 
 BEGINNINGS = {

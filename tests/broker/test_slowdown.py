@@ -145,7 +145,13 @@ def test_a_wrong_key_from_a_locked_source_waits_and_ends_the_connection(
 async def test_a_login_that_came_to_nothing_is_a_failure_and_wrong_keys_before_the_right_are_none(
     stand: Stand, tmp_path: Path
 ) -> None:
-    slow = stand.broker.running.worker.slowdown
+    worker = stand.broker.running.worker
+    slow = worker.slowdown
+
+    async def all_left() -> None:
+        await eventually(lambda: not stand.broker.ask(lambda: set(worker.legs)))
+
+    await all_left()
     forgive(stand)
     wrong = []
     for number in range(4):
@@ -167,13 +173,12 @@ async def test_a_login_that_came_to_nothing_is_a_failure_and_wrong_keys_before_t
         await connection.wait_closed()
 
     await attempt([*wrong, own])
+    await all_left()
     assert stand.broker.ask(lambda: slow._sources.level("127.0.0.1")) == 0.0
     with pytest.raises(asyncssh.PermissionDenied):
         await attempt(wrong)
-    await eventually(
-        lambda: stand.broker.ask(lambda: slow._sources.level("127.0.0.1")) > 0,
-        what="the failure to be counted",
-    )
+    await all_left()
+    assert stand.broker.ask(lambda: slow._sources.level("127.0.0.1")) > 0
 
 
 async def test_one_connection_may_not_offer_keys_without_end(stand: Stand, tmp_path: Path) -> None:
