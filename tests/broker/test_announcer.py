@@ -125,8 +125,11 @@ async def test_what_the_bar_covered_comes_back_without_the_programs_help() -> No
     assert (desk.seen.cursor.x, desk.seen.cursor.y) == (4, 4)
 
 
-async def test_where_the_screen_is_not_known_the_program_is_asked_to_draw_it() -> None:
+async def test_where_the_screen_is_not_known_the_program_is_asked_to_draw_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """One row less, and when it has answered the row again: both at once would be nothing new."""
+    monkeypatch.setattr(announcer, "_REPAINT_S", 30.0)
     desk = Desk(known=False)
     desk.print(b"\x1b[?1049h\x1b[Hfirst row")
     desk.say("stop")

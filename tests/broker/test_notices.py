@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from psm_console.broker import announcer
+from psm_console.domain import live
 from psm_console.domain.session import Outcome, Session, Verb
 from psm_console.recording.live import screen_now
 from psm_console.terminal import Screen
@@ -41,6 +42,7 @@ class Client:
     session: Session
     screen: Screen = field(default_factory=lambda: Screen(80, 24, history=100))
     _fed: int = 0
+    _read: int = 0
 
     def look(self) -> Screen:
         """Return the client's terminal as it is now."""
@@ -56,6 +58,13 @@ class Client:
 
     def wait_for(self, text: str) -> None:
         eventually_sync(lambda: self.shows(text), what=f"{text!r} on the operator's screen")
+
+    def reads(self, text: str) -> None:
+        """Wait until the client was sent `text` after what it read before.
+
+        A bar may come and go between two looks at the screen.
+        """
+        self._read = self.tty.wait_for(text, after=self._read)
 
     def recorded(self) -> Screen:
         cast = next(self.stand.recording(self.session).glob("1-*.cast"))
@@ -133,12 +142,12 @@ def test_a_full_screen_program_is_shown_as_if_there_had_been_no_notice(
     sizes_before = client.recorded().lines
 
     client.order(Verb.WARN, "please stop")
-    client.wait_for("[psm] message from sue: please stop")
+    client.reads("[psm] message from sue: please stop")
     eventually_sync(client.is_as_recorded, what="the bar to be gone")
     client.order(Verb.PAUSE)
-    client.wait_for("[psm] session paused by sue: look")
+    client.reads("[psm] session paused by sue: look")
     client.order(Verb.RESUME)
-    client.wait_for("[psm] session resumed by sue: look")
+    client.reads("[psm] session resumed by sue: look")
     eventually_sync(client.is_as_recorded, what="the bar to be gone")
 
     assert "[psm]" not in client.screen.screen_text()
@@ -189,12 +198,13 @@ def test_a_supervisors_text_can_do_nothing_to_the_operators_terminal(
     seen = len(client.tty.output)
 
     client.order(Verb.WARN, _HOSTILE)
-    client.wait_for("message from sue: stop \\x1b]52;c;cm0=\\x07\\x1b[2J")
+    client.reads("message from sue: stop \\x1b]52;c;cm0=\\x07\\x1b[2J")
 
+    client.reads("本番")
     new = bytes(client.tty.output[seen:])
     assert b"\x1b]52" not in new and b"\x07" not in new and b"\x1b[2J" not in new
-    assert "\u202e" not in new.decode() and client.shows("本番")
-    assert client.screen.alternate is (command != _BASH)
+    assert "\u202e" not in new.decode()
+    assert client.look().alternate is (command != _BASH)
 
 
 def test_the_operator_reads_a_warning_while_the_session_is_paused(at: Begin) -> None:
@@ -204,8 +214,7 @@ def test_the_operator_reads_a_warning_while_the_session_is_paused(at: Begin) -> 
 
     client.order(Verb.WARN, "wait for kim")
 
-    client.wait_for("message from sue: wait for kim")
-    assert client.shows("session paused by sue")
+    client.reads("message from sue: wait for kim")
     eventually_sync(lambda: not client.shows("wait for kim"), what="the warning to be over")
     assert client.shows("session paused by sue")  # which still holds
     client.order(Verb.RESUME)
@@ -213,14 +222,15 @@ def test_the_operator_reads_a_warning_while_the_session_is_paused(at: Begin) -> 
 
 
 @pytest.mark.attack
-def test_the_sixth_warning_in_a_row_is_refused(at: Begin) -> None:
+def test_the_sixth_warning_in_a_row_is_refused(at: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "WARNINGS_S", 600.0)  # however slow this machine is
     client = at(_BASH, "db1$ ")
     for number in range(5):
         client.order(Verb.WARN, f"number {number}")
 
     answer = client.stand.order(client.session, Verb.WARN, text="number 5")
 
-    assert answer.outcome is Outcome.REFUSED and "5 messages in 20 s" in answer.receipt.detail
+    assert answer.outcome is Outcome.REFUSED and "5 messages in 600 s" in answer.receipt.detail
     client.wait_for("number 4")
     assert not client.shows("number 5")
 
