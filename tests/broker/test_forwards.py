@@ -26,6 +26,7 @@ from tests.support.peer import Peer, echo, whole
 from tests.support.waiting import eventually, eventually_sync
 
 from .forwarding import allow, blocks, read, said, send, through
+from .jumper import Jumper
 from .stand import Stand
 from .test_smuggling import connected
 
@@ -205,6 +206,59 @@ def test_one_byte_that_an_ssh_name_begins_with_is_not_held_back(stand: Stand) ->
         assert read(client, 5) == b"\x16\x03\x01\0\0"
         assert client.wait(20) == 0
     assert stand.last().channels[0].ledger.protocol == "postgres"
+
+
+def test_a_forward_through_a_jump_is_a_channel_of_the_inner_session(
+    stand: Stand, peer: Peer
+) -> None:
+    allow(stand, f"127.0.0.1:{peer.port}")
+    jumper = Jumper(stand)
+
+    done = jumper.run("-W", f"127.0.0.1:{peer.port}", jumper.at, stdin=b"hello")
+
+    assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
+    session = stand.last()
+    assert [(one.kind, one.ledger.input_bytes) for one in session.channels] == [("forward", 5)]
+
+
+@pytest.mark.fault
+async def test_forwards_that_come_and_go_in_every_way_leave_nothing(stand: Stand) -> None:
+    def odd(connection: socket.socket) -> None:
+        asked = connection.recv(1)
+        if asked == b"a":
+            connection.sendall(b"x" * 70_000)
+        elif asked == b"b":
+            connection.shutdown(socket.SHUT_WR)
+            whole(connection)
+        elif asked == b"c":
+            echo(connection)
+
+    async def use(connection: asyncssh.SSHClientConnection, port: int, number: int) -> None:
+        _, writer = await connection.open_connection("127.0.0.1", port)
+        writer.write(b"abcd"[number % 4 : number % 4 + 1] + b"y" * 40_000)
+        if number % 3 == 0:
+            writer.channel.abort()
+        elif number % 3 == 1:
+            writer.close()
+        else:
+            writer.write_eof()
+        await asyncio.wait_for(writer.channel.wait_closed(), 30)
+
+    with Peer(odd) as peer:
+        allow(stand, f"127.0.0.1:{peer.port}")
+        async with connected(stand) as connection:
+            for first in range(0, 36, 6):
+                await asyncio.gather(
+                    *(use(connection, peer.port, first + number) for number in range(6))
+                )
+            driver = next(iter(stand.broker.running.worker.sessions.values()))
+            await eventually(lambda: not driver.relays, what="all forwards to be over")
+            assert driver.target is not None
+            await eventually(lambda: not driver.target._channels, what="the target's half too")
+            assert not driver.operator._channels
+    ended = await asyncio.to_thread(stand.last)
+    assert len(ended.channels) == 36
+    assert all(channel.closed_at is not None for channel in ended.channels)
 
 
 # A supervisor's hand
