@@ -194,16 +194,21 @@ class OperatorConnection(asyncssh.SSHServerConnection):
         """Check the key, and where a signature came with it, tell the desk that it holds."""
         desk = self._desk()
         key = desk.may_prove(username, key_data)
-        if key is None:
-            await desk.refused_key(key_data)
-            return False
-        if not msg:
+        if key is not None and not msg:
             return True
+        if key is not None and self._proves(desk, username, key, key_data, msg, signature):
+            return True
+        await desk.refused_key(key_data)
+        return False
+
+    def _proves(
+        self, desk: Desk, username: str, key: bytes, blob: bytes, request: bytes, signature: bytes
+    ) -> bool:
         # asyncssh makes other spellings of a name the same; a name is only what was signed.
-        if said_user(msg) != username.encode():
+        if said_user(request) != username.encode():
             return False
-        attested = check_signature(key, String(self._session_id) + msg, signature)
-        return attested is not None and desk.key_proved(username, key_data, attested)
+        attested = check_signature(key, String(self._session_id) + request, signature)
+        return attested is not None and desk.key_proved(username, blob, attested)
 
     async def send_userauth_success(self) -> None:
         """Let the client in once all is proved and answered; until then it goes on (RFC 4252 5.1).

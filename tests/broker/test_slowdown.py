@@ -198,6 +198,25 @@ async def test_one_connection_may_not_offer_keys_without_end(stand: Stand, tmp_p
         )
 
 
+async def test_one_connection_may_not_sign_badly_without_end(stand: Stand) -> None:
+    """Under a key that is known: each costs the broker a look at the signature."""
+    thief = asyncssh.generate_private_key("ssh-ed25519")
+    pairs = asyncssh.load_keypairs([thief] * 40)
+    for pair in pairs:
+        pair.public_data = asyncssh.read_public_key(f"{stand.client.key}.pub").public_data
+
+    with pytest.raises(asyncssh.DisconnectError, match="too many keys were offered"):
+        await asyncssh.connect(
+            "127.0.0.1",
+            stand.client.port,
+            username=stand.user,
+            client_keys=list(pairs),
+            known_hosts=None,
+            config=None,
+            agent_path=None,
+        )
+
+
 async def test_one_connection_may_not_try_names_without_end(stand: Stand) -> None:
     names = iter(f"u{number}" for number in range(100))
 
