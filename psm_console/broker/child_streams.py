@@ -28,6 +28,9 @@ class Outlet:
 
     def hold(self, reason: str) -> None:
         """Leave what the child writes in the kernel's buffer, which makes it wait."""
+        if self._give is _nobody:
+            # A client that does not even take the last words must not keep the child.
+            return
         if not self._reasons and not self.ended.is_set():
             self._loop.remove_reader(self._descriptor)
         self._reasons.add(reason)

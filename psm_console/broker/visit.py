@@ -216,8 +216,8 @@ class Visit:
             how = await self._serve(words, opened)
         except VisitRefusedError as error:
             self._refuse(str(error), error.exit_code)
-        except OSError as error:
-            log.error("a visit can not be served: %s", error)
+        except Exception:
+            log.exception("a visit can not be served")
             how = "it could not be served"
             self._refuse("the console can not be started now; try again, or tell an admin", 1)
         finally:

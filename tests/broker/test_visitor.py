@@ -8,12 +8,14 @@ import os
 import re
 import shlex
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncssh
 import pytest
 
+from psm_console.broker.visit import Visit
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import ConsolePolicy
 from psm_console.domain.session import SessionState, Verb
@@ -275,22 +277,41 @@ def test_the_console_follows_the_size_of_the_window(house: House) -> None:
         terminal.wait_for("\x1b[40;", after=drawn)
 
 
+def _stalled(house: House) -> tuple[subprocess.Popen[bytes], Visit]:
+    """Have sue ask for 6 MB that nobody reads, until the window and the channel are full."""
+    if not house.noted("test.flood"):
+        with Store.open(house.home) as store, store.relaxed(), store.transaction():
+            for _ in range(1500):
+                store.audit.append(store.clock(), "test.flood", "sue", detail="x" * 4000)
+    process = house.client.popen("sue", "audit ls -o jsonl --action test.flood")
+    house._processes.append(process)
+    assert process.stdin is not None
+    process.stdin.close()
+    visit = eventually_sync(lambda: next(iter(house.visits()), None), what="the visit")
+    assert visit is not None
+    eventually_sync(lambda: "client slow" in visit._holds, what="a full channel")
+    return process, visit
+
+
+@pytest.mark.attack
+def test_a_client_that_does_not_read_can_not_keep_its_visit(house: House) -> None:
+    _, visit = _stalled(house)
+    child = house.child()
+
+    house.make_of("sue", frozenset())
+
+    eventually_sync(lambda: is_gone(child), what="the child's end")
+    eventually_sync(lambda: visit not in house.visits(), what="the visit's end")
+
+
 @pytest.mark.fault
 def test_a_client_that_does_not_read_makes_the_command_wait_and_gets_all_of_it(
     house: House,
 ) -> None:
-    with Store.open(house.home) as store, store.relaxed(), store.transaction():
-        for _ in range(1500):
-            store.audit.append(store.clock(), "test.flood", "sue", detail="x" * 4000)
-    process = house.client.popen("sue", "audit ls -o jsonl --action test.flood")
-    house._processes.append(process)
-    assert process.stdout is not None and process.stdin is not None
-    process.stdin.close()
-    visit = eventually_sync(lambda: next(iter(house.visits()), None), what="the visit")
-    assert visit is not None
+    process, visit = _stalled(house)
+    assert process.stdout is not None
 
     # Nobody reads: the window fills, then the channel, and the command is read no more.
-    eventually_sync(lambda: "client slow" in visit._holds, what="a full channel")
     waiting = house.broker.ask(lambda: visit._channel._send_buf_len if visit._channel else 0)
     assert waiting < 1 << 20
     lines = process.stdout.read().splitlines()
