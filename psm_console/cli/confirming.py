@@ -9,6 +9,8 @@ from .output import say
 
 CLAIM_S = 1.5
 """How long a broker may leave an order in the store before it is told by the second way."""
+SECOND_S = 2.5
+"""How long it may take over that: 5 s in all, with what asking costs."""
 _SETTLED_BADLY = {Outcome.REFUSED: "was refused", Outcome.FAILED: "failed"}
 
 
@@ -21,13 +23,15 @@ def confirmed(
     return wait_all(invocation.home, [given.id], pending_s=claim_s)[0]
 
 
-def directly(invocation: Invocation, verb: Verb, session_id: str, reason: str) -> Directive:
+def directly(
+    invocation: Invocation, verb: Verb, session_id: str, reason: str, patience_s: float = 5.0
+) -> Directive:
     """Order by the control socket of the broker, and return what became of it."""
     from psm_console.operations import Denied, order_directly
 
     if invocation.visitor is not None:
         raise Denied("the second way is for whoever owns the home; over ssh the store decides")
-    return order_directly(invocation.home, verb, session_id, reason)
+    return order_directly(invocation.home, verb, session_id, reason, patience_s)
 
 
 def say_outcome(directive: Directive) -> int:

@@ -13,6 +13,7 @@ from psm_console.store import Store, StoreError
 
 from .confirming import (
     CLAIM_S,
+    SECOND_S,
     confirmed,
     directly,
     pauses_alone,
@@ -239,7 +240,7 @@ def _stop(
         print_steps(settled)
         say("the broker has not answered by the store; going past it")
         try:
-            return directly(invocation, verb, given.session, reason)
+            return directly(invocation, verb, given.session, reason, SECOND_S)
         except PsmError as second:
             say(str(second))
     return settled

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,12 +76,8 @@ def test_a_warning_is_read_in_any_client(broker: Broker) -> None:
 
 def test_an_order_that_nobody_acknowledges_is_not_confirmed(target: Sshd) -> None:
     with Broker(target) as broker, _shell(broker) as (_, session):
-        assert broker.process is not None
-        os.kill(broker.process.pid, signal.SIGSTOP)
-        try:
+        with broker.frozen():
             done = broker.psm("session", "terminate", session, "--reason", "x", check=False)
-        finally:
-            os.kill(broker.process.pid, signal.SIGCONT)
 
         assert done.returncode in {1, 69}
         assert "confirmed" not in done.stderr.replace("NOT confirmed", "")

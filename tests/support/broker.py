@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -168,6 +169,23 @@ class Broker:
         if process.stdout is not None:
             process.stdout.close()
         return status
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop the broker and its workers with SIGSTOP for the block."""
+        assert self.process is not None
+        leader = self.process.pid
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        stopped = [leader, *map(int, children)]
+        try:
+            for process in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def kill(self) -> None:
         """`kill -9` the broker and its children at once."""
