@@ -367,6 +367,7 @@ class SessionDriver:
         if self._alarm is not None:
             self._alarm.cancel()
         finished: Finished = await HangUp(self, reason, by).run()
+        self._meter.save(self.at(), ())  # most short sessions see no tick
         self.handle(finished)
         await self.journal.settled()
         self.ended.set()

@@ -44,3 +44,15 @@ def test_a_pipe_of_which_every_byte_is_kept_has_none(stand: Stand, command: str)
     assert len(done.stdout) + done.stderr.count(b"\x00") >= 400
     ended = stand.last().channels[0]
     assert (coverage(ended), recorded_as(ended)) == (Coverage.WHOLE, "all as bytes")
+
+
+def test_the_counts_of_a_session_are_those_of_its_channels_however_short_it_was(
+    stand: Stand,
+) -> None:
+    assert stand.client.run(stand.user, "cat", stdin=b"12345").stdout == b"12345"
+
+    ended = stand.last()
+
+    ledger = ended.channels[0].ledger
+    assert (ended.output_bytes, ended.input_bytes) == (5, 5)
+    assert (ledger.output_bytes, ledger.input_bytes) == (5, 5)
