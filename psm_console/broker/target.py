@@ -12,6 +12,7 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.text import visible
 
 from . import algorithms
+from .packet_path import shorten
 
 CONNECT_TIMEOUT_S = 10.0
 _LARGEST_PACKET = 4 << 20
@@ -72,7 +73,7 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
                 gss_auth=False,
                 host_based_auth=False,
                 send_env=None,
-                kex_algs=algorithms.KEX,
+                kex_algs=algorithms.TARGET_KEX,
                 encryption_algs=algorithms.CIPHERS,
                 mac_algs=algorithms.MACS,
                 keepalive_interval=algorithms.KEEPALIVE_S,
@@ -87,6 +88,7 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
         # sshd answers input at a prompt without echo by an IGNORE of the same size, up to a whole
         # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
         connection._update_recv_pktlen(_LARGEST_PACKET)
+        shorten(connection)
         client.watch(lost)
         if connection.is_closed():
             raise asyncssh.ConnectionLost("it closed the connection at once")
