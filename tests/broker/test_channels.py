@@ -106,7 +106,7 @@ def test_a_client_that_is_killed_takes_its_program_with_it(stand: Stand) -> None
 @pytest.mark.parametrize("program", ["vim", "less", "top"])
 def test_full_screen_programs_look_as_direct(stand: Stand, program: str) -> None:
     need(program)
-    arguments = {"vim": "-u NONE -N /etc/services", "less": "/etc/services", "top": "-d 60"}
+    arguments = {"vim": "-n -u NONE -N /etc/services", "less": "/etc/services", "top": "-d 60"}
     quits = {"vim": ":q!\r", "less": "q", "top": "q"}
     shown = {"vim": "Internet", "less": "Internet", "top": "load average"}
     with stand.client.terminal(stand.user, f"{program} {arguments[program]}") as tty:

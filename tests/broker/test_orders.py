@@ -374,7 +374,7 @@ def given(stand: Stand) -> int:
 def test_a_warning_is_drawn_over_a_full_screen_program_and_painted_over_later(
     stand: Stand,
 ) -> None:
-    with stand.client.terminal(stand.user, "vim -u NONE -N /etc/services") as tty:
+    with stand.client.terminal(stand.user, "vim -n -u NONE -N /etc/services") as tty:
         tty.wait_for("Internet")
         stand.order(stand.session(), Verb.WARN, text="stop editing")
         at = tty.wait_for("message from sue: stop editing")
