@@ -229,13 +229,14 @@ def test_a_command_that_waits_hears_the_end_of_its_input(house: House) -> None:
     later = house.client.popen("sue", command, options=["-tt"])
     house._processes.append(later)
     assert later.stdout is not None and later.stdin is not None
-    asked = b""
-    while b"reads" not in asked:
-        asked += later.stdout.read1()
+    asked = more = later.stdout.read1()
+    while more and b"reads" not in asked:
+        asked += (more := later.stdout.read1())
     later.stdin.close()
-    rest = later.stdout.read()
+    later.stdin = None
+    rest, _ = later.communicate(timeout=30)
 
-    assert (at_once.returncode, later.wait(30)) == (130, 130)
+    assert (at_once.returncode, later.returncode) == (130, 130)
     assert b"Interrupted." in at_once.stdout and b"Interrupted." in rest
     assert house.session().id == session.id
 
@@ -287,6 +288,7 @@ def _stalled(house: House) -> tuple[subprocess.Popen[bytes], Visit]:
     house._processes.append(process)
     assert process.stdin is not None
     process.stdin.close()
+    process.stdin = None
     visit = eventually_sync(lambda: next(iter(house.visits()), None), what="the visit")
     assert visit is not None
     eventually_sync(lambda: "client slow" in visit._holds, what="a full channel")
@@ -309,15 +311,13 @@ def test_a_client_that_does_not_read_makes_the_command_wait_and_gets_all_of_it(
     house: House,
 ) -> None:
     process, visit = _stalled(house)
-    assert process.stdout is not None
-
     # Nobody reads: the window fills, then the channel, and the command is read no more.
     waiting = house.broker.ask(lambda: visit._channel._send_buf_len if visit._channel else 0)
     assert waiting < 1 << 20
-    lines = process.stdout.read().splitlines()
+    output, _ = process.communicate(timeout=60)
 
-    assert len(lines) == 1500
-    assert process.wait(30) == 0
+    assert len(output.splitlines()) == 1500
+    assert process.returncode == 0
 
 
 def test_only_so_many_visits_are_open_at_once(house: House) -> None:
