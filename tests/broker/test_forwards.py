@@ -205,7 +205,13 @@ def test_one_byte_that_an_ssh_name_begins_with_is_not_held_back(stand: Stand) ->
         send(client, b"\x16\x03\x01\0\0")
         assert read(client, 5) == b"\x16\x03\x01\0\0"
         assert client.wait(20) == 0
-    assert stand.last().channels[0].ledger.protocol == "postgres"
+    session = stand.last()
+    assert session.channels[0].ledger.protocol == "postgres"
+    began = {
+        one["from"]: one["hex"] for one in said(stand, session) if one.get("forward") == "first"
+    }
+    # So few bytes get their line at the end.
+    assert began["target"] == b"S\x16\x03\x01\0\0".hex()
 
 
 def test_a_forward_through_a_jump_is_a_channel_of_the_inner_session(
@@ -281,6 +287,8 @@ def test_a_pause_holds_a_forward_both_ways_and_a_resume_loses_nothing(stand: Sta
         eventually_sync(lambda: arrived == [b"first"], what="the first bytes")
         session = stand.session()
         stand.order(session, Verb.PAUSE)
+        (relay,) = stand.broker.running.worker.sessions[session.id].relays.values()
+        assert "paused" in relay.input.valve._reasons  # what is not read stays with the client
         send(client, b"second")
         assert client.stdin is not None
         client.stdin.close()
