@@ -16,6 +16,7 @@ from psm_console.domain.text import visible
 
 from .keyring import Proof
 from .operator_channel import OperatorChannel
+from .packet_path import PacketPath
 from .signature import Attested, check_signature, said_user
 from .wire import widen
 
@@ -76,7 +77,7 @@ class ProvedBy(Protocol):
         """Have the audit log learn that the client was refused `what`."""
 
 
-class OperatorConnection(asyncssh.SSHServerConnection):
+class OperatorConnection(PacketPath, asyncssh.SSHServerConnection):
     """A server connection that says which key proved itself.
 
     `SSHServer.validate_public_key` is called for keys that are merely offered. A server that notes

@@ -13,6 +13,7 @@ from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
 from .channel_request import ChannelRequest
+from .packet_path import PacketPath
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
 
@@ -21,6 +22,9 @@ def give(channel: SSHChannel[bytes], data: bytes, datatype: int | None = None) -
     """Write to a half, unless it closed first: what it was given is in the recording then, and its
     own `connection_lost` does the rest."""
     with suppress(OSError):
+        connection = channel._conn
+        if datatype is None and isinstance(connection, PacketPath):
+            data = connection.send_data(channel, data)
         channel.write(data, datatype)
 
 

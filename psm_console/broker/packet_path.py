@@ -1,0 +1,337 @@
+"""The way of a connection's packets between the socket and its channels, without the waste.
+
+asyncssh takes a chunk from the socket apart by copying all that is left of it, twice a packet; makes
+a cipher, an object and a line of a log for each packet; and gives each to the kernel by itself. Here
+the data of channels and window adjustments go a short way. All else is asyncssh's own: the handshake,
+requests, new keys, every other cipher, and whatever is not well-formed, so that nothing is judged in
+two places.
+
+What a chunk brings to one channel is delivered together; what is sent meanwhile, on whichever
+connection, is given to the kernel before the next chunk is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncssh
+from asyncssh.channel import SSHChannel
+from asyncssh.connection import SSHConnection
+from asyncssh.constants import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_IGNORE,
+    MSG_USERAUTH_LAST,
+)
+from asyncssh.encryption import GCMEncryption
+from asyncssh.packet import SSHPacket, SSHPacketLogger
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_CHUNK = 256 << 10
+"""Bytes taken from a socket at once."""
+_TOGETHER = 128 << 10
+"""Bytes that are given to the kernel though the chunk is not worked off yet."""
+_LENGTH, _MAC = 4, 16
+"""Bytes around a packet under AES-GCM (RFC 5647)."""
+_HEAD = 10
+"""Bytes in front of a channel's data: of padding, type, channel, length (RFC 4253, RFC 4254)."""
+_DATA = bytes([MSG_CHANNEL_DATA])
+
+
+class _Turn(threading.local):
+    """A chunk's being worked off, with all that it makes connections of this thread send."""
+
+    def __init__(self) -> None:
+        self._deep = 0
+        self._waiting: list[PacketPath] = []
+        self.chunk = memoryview(bytearray(_CHUNK))
+
+    def __enter__(self) -> None:
+        self._deep += 1
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            while self._deep == 1 and self._waiting:
+                self._waiting.pop().pass_on()
+        finally:
+            self._deep -= 1
+
+    def takes(self, connection: PacketPath) -> bool:
+        """Whether `connection` is told at the end of this turn; there may be none."""
+        if self._deep:
+            self._waiting.append(connection)
+        return self._deep > 0
+
+
+_turn = _Turn()
+
+
+class _Key:
+    """The AES-GCM of one direction, made once for each key; the counter stays asyncssh's."""
+
+    cipher: Any = None
+    aes: AESGCM
+    _of: object = None
+
+    def fits(self, encryption: object) -> bool:
+        """Whether `encryption` is AES-GCM, which is then to be had here."""
+        if encryption is not self._of:
+            self._of = encryption
+            self.cipher = encryption._cipher if isinstance(encryption, GCMEncryption) else None
+            if self.cipher is not None:
+                self.aes = AESGCM(self.cipher._key)
+        return self.cipher is not None
+
+
+@dataclass(slots=True)
+class _Load:
+    """What a chunk brought for one channel so far."""
+
+    channel: SSHChannel[bytes] | None = None
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def fits(self, channel: SSHChannel[bytes], size: int) -> bool:
+        """Whether `size` bytes more may be delivered with it."""
+        return channel is self.channel and self.size + size <= channel._recv_window
+
+    def deliver(self) -> None:
+        """Give the channel what came for it."""
+        channel, self.channel, parts, self.parts = self.channel, None, self.parts, []
+        if channel is not None:
+            self.size = 0
+            channel._accept_data(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def add(self, channel: SSHChannel[bytes], part: bytes) -> None:
+        """Take data for `channel`, the one it is for or the first."""
+        self.channel = channel
+        self.parts.append(part)
+        self.size += len(part)
+
+
+class PacketPath(SSHConnection, asyncio.BufferedProtocol):
+    """A connection whose data goes the short way."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make what it has beside asyncssh's own."""
+        self._came, self._goes = _Key(), _Key()
+        self._unsent: list[bytes] = []
+        self._unsent_bytes = 0
+
+    # From the socket
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Lend the thread's chunk to the socket, until the turn is over."""
+        return _turn.chunk
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what the socket wrote into the chunk."""
+        data = _turn.chunk[:nbytes]
+        if self._inpbuf or not self._short():
+            self.data_received(bytes(data))
+        else:
+            with _turn:
+                self._take_all(data)
+
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take bytes as they came."""
+        with _turn:
+            super().data_received(data, datatype)
+
+    def _recv_data(self) -> None:
+        if self._short():
+            data, self._inpbuf = self._inpbuf, b""
+            with _turn:
+                self._take_all(memoryview(data))
+        else:
+            super()._recv_data()
+
+    def _short(self) -> bool:
+        """Whether what comes next begins a packet, and may go the short way."""
+        return (
+            self._auth_complete
+            and self._decompressor is None
+            and self._recv_handler == self._recv_pkthdr
+            and self._came.fits(self._recv_encryption)
+        )
+
+    def _take_all(self, data: memoryview) -> None:
+        self._reset_keepalive_timer()
+        try:
+            self._take(data)
+        except asyncssh.DisconnectError as error:
+            self._send_disconnect(error.code, error.reason, error.lang)
+            self._force_close(error)
+        except Exception:
+            self.internal_error()
+
+    def _take(self, data: memoryview) -> None:
+        """Take `data` apart into packets; what is left waits in `_inpbuf`."""
+        at, end = 0, len(data)
+        load = _Load()
+        while end - at >= _LENGTH and self._transport is not None:
+            whole = _LENGTH + int.from_bytes(data[at : at + _LENGTH], "big") + _MAC
+            if whole > self._max_recv_pktlen:
+                whole = end - at  # asyncssh measures it again, and says what is wrong
+            elif end - at < whole:
+                break
+            packet = data[at : at + whole]
+            at += whole
+            plain = self._opened(packet)
+            if plain is None or not self._took(plain, load):
+                load.deliver()
+                if not self._take_long(packet):
+                    break
+        load.deliver()
+        if self._transport is not None and at < end:
+            self._inpbuf += bytes(data[at:])
+            if not self._short():
+                super()._recv_data()
+
+    def _opened(self, packet: memoryview) -> bytes | None:
+        """Return a packet in the clear; None when it is not what was sent. It is not taken yet."""
+        key = self._came
+        try:
+            return key.aes.decrypt(key.cipher._iv, packet[_LENGTH:], packet[:_LENGTH])
+        except InvalidTag:
+            return None
+
+    def _took(self, plain: bytes, load: _Load) -> bool:
+        """Take a packet that may go the short way; False when it may not."""
+        end = len(plain) - plain[0]
+        if end < _HEAD:
+            return False
+        channel = self._channels.get(int.from_bytes(plain[2:6], "big"))
+        if channel is None:
+            return False
+        if plain[1] == MSG_CHANNEL_DATA:
+            size = int.from_bytes(plain[6:_HEAD], "big")
+            if _HEAD + size != end or not size or channel._recv_state != "open":
+                return False
+            if not load.fits(channel, size):
+                load.deliver()
+                if size > channel._recv_window or channel._recv_state != "open":
+                    return False
+            self._count_taken()
+            load.add(channel, plain[_HEAD:end])
+            return True
+        if plain[1] == MSG_CHANNEL_WINDOW_ADJUST:
+            self._count_taken()
+            rest = SSHPacket(plain[6:end])
+            channel._process_window_adjust(MSG_CHANNEL_WINDOW_ADJUST, 0, rest)
+            return True
+        return False
+
+    def _count_taken(self) -> None:
+        self._came.cipher._update_iv()
+        self._recv_seq = (self._recv_seq + 1) & 0xFFFFFFFF
+        self._auth_final = True
+
+    def _take_long(self, packet: memoryview) -> bool:
+        """Have asyncssh take a packet; False when what follows it can not go the short way now."""
+        self._inpbuf = bytes(packet)
+        while self._inpbuf and self._recv_handler():
+            pass
+        return not self._inpbuf and self._short()
+
+    # To the socket
+
+    def send_packet(
+        self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None
+    ) -> None:
+        """Send a packet, without the one to be ignored that asyncssh puts before each.
+
+        It is of use to ciphers that chain (CBC), which we do not speak, and costs a packet of each
+        connection.
+        """
+        if pkttype > MSG_USERAUTH_LAST and self._sends_short():
+            self._seal(bytes([pkttype]), *args)
+        elif pkttype != MSG_IGNORE:
+            super().send_packet(pkttype, *args, handler=handler)
+
+    def send_data(self, channel: SSHChannel[bytes], data: bytes) -> bytes:
+        """Send what `channel` takes of `data` at once; return the rest, for `channel.write`."""
+        window = min(channel._send_window, len(data))
+        if channel._send_buf or channel._send_state != "open" or not self._sends_short():
+            return data
+        assert channel._send_chan is not None
+        to, most = channel._send_chan.to_bytes(4, "big"), channel._send_pktsize
+        channel._send_window -= window
+        pieces = memoryview(data)[:window]
+        for at in range(0, window, most):
+            piece = pieces[at : at + most]
+            self._seal(_DATA, to, len(piece).to_bytes(4, "big"), piece)
+        return data[window:] if window < len(data) else b""
+
+    def _sends_short(self) -> bool:
+        return (
+            self._auth_complete
+            and self._kex_complete
+            and self._compressor is None
+            and self._rekey_bytes_sent < self._rekey_bytes
+            and (not self._rekey_seconds or time.monotonic() < self._rekey_time)
+            and self._goes.fits(self._send_encryption)
+        )
+
+    def _seal(self, *parts: bytes | memoryview) -> None:
+        """Send a packet of these parts (RFC 4253, 6; RFC 5647, 7.2)."""
+        key, block = self._goes, self._send_blocksize
+        padding = -(self._send_enchdrlen + sum(map(len, parts))) % block
+        if padding < 4:
+            padding += block
+        plain = b"".join((padding.to_bytes(1, "big"), *parts, os.urandom(padding)))
+        length = len(plain).to_bytes(_LENGTH, "big")
+        sealed = key.aes.encrypt(key.cipher._iv, plain, length)
+        key.cipher._update_iv()
+        self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
+        self._rekey_bytes_sent += len(plain)
+        self._send(length + sealed)
+
+    def _send(self, data: bytes) -> None:
+        # What one chunk brought goes together: fewer calls, and fewer wakings of who receives it.
+        if self._unsent or _turn.takes(self):
+            self._unsent.append(data)
+            self._unsent_bytes += len(data)
+            if self._unsent_bytes >= _TOGETHER:
+                self.pass_on()
+        else:
+            self._hand_over(data)
+
+    def pass_on(self) -> None:
+        """Give the kernel what waits for the end of the turn."""
+        data, self._unsent, self._unsent_bytes = b"".join(self._unsent), [], 0
+        if data:
+            self._hand_over(data)
+
+    def _hand_over(self, data: bytes) -> None:
+        """Give bytes to what carries the connection."""
+        super()._send(data)
+
+    def _force_close(self, exc: Exception | None) -> None:
+        self.pass_on()
+        super()._force_close(exc)
+
+
+class TargetConnection(PacketPath, asyncssh.SSHClientConnection):
+    """A connection to a target."""
+
+
+def shorten(connection: asyncssh.SSHClientConnection) -> None:
+    """Have the data of a connection that asyncssh made go the short way from now on."""
+    # The same object with other methods: asyncssh has no way to be given a class.
+    connection.__class__ = TargetConnection
+    assert isinstance(connection, TargetConnection)
+    connection.prepare()
+    transport = connection._transport
+    if isinstance(transport, asyncio.Transport):
+        transport.set_protocol(connection)
