@@ -79,8 +79,7 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
                 keepalive_interval=algorithms.KEEPALIVE_S,
                 keepalive_count_max=algorithms.KEEPALIVES,
                 login_timeout=algorithms.LOGIN_TIMEOUT_S,
-                # A banner or a reason in Latin-1, as old devices send, is no reason to give up.
-                utf8_decode_errors="backslashreplace",
+                utf8_decode_errors="backslashreplace",  # old devices greet in Latin-1
                 **secret,
             ),
             CONNECT_TIMEOUT_S,
