@@ -5,8 +5,8 @@
 Pauses: a real ssh client types without a stop into a PTY on a real sshd. At each acknowledged
 pause the count of what the target was given is noted; a round trip to the store later, with the
 client still typing, it must be the same. Terminates: SESSIONS clients at a time type into files
-on the target; what was given, and what stands in each file, is noted at the acknowledgement and
-again when all clients are gone. Deliveries: 16 MB of output with a pause in its middle, compared
+on the target; what was given is noted at the acknowledgement. When all clients are gone it must be
+the same, and the files must hold no more than that. Deliveries: 16 MB of output with a pause in its middle, compared
 with what was printed. Prints the bytes that came late, and those that were lost: 0 is the promise.
 """
 
@@ -97,15 +97,14 @@ def terminate_together(stand: Stand, count: int) -> tuple[int, list[float]]:
             assert answer.outcome is Outcome.DONE, answer
             sizes.append((order.session, stand.broker.ask(drivers[order.session].totals)[1]))
             times += [s.ms or 0.0 for s in answer.receipt.steps if s.name == "target leg closed"]
-        written = [file.stat().st_size for file in files]
         stop.set()
         for thread in threads:
             thread.join()
     for session, at_answer in sizes:
         late += stand.broker.ask(drivers[session].totals)[1] - at_answer
-    # Nothing may stand on the target that was not recorded before it was given.
-    assert sum(written) <= sum(size for _, size in sizes)
-    late += sum(file.stat().st_size for file in files) - sum(written)
+    # What the target's sshd had before, it may still write: but nothing that was not given then.
+    written = sum(file.stat().st_size for file in files)
+    late += max(written - sum(size for _, size in sizes), 0)
     for file in files:
         Path(file).unlink()
     stand.tidy()

@@ -96,6 +96,8 @@ class Admission:
         self._disk = disk
         self.under_way = 0
         """Sessions that are about to begin."""
+        self.coming: set[SessionId] = set()
+        """Those of them that the store may know already: orders about them can come."""
 
     async def start_session(
         self, leg: OperatorLeg, proof: Proof, account: AccountRef
@@ -167,6 +169,7 @@ class Admission:
     async def _record(self, session: Session, journal: Journal, how: str) -> SessionRecorder:
         """Make the session's row and folder; `how` its operator logged in goes into the audit."""
         worker = self._worker
+        self.coming.add(session.id)
         try:
             begin = partial(_begin, session, how, worker.ground.version)
             async with asyncio.timeout(_STORE_S):
@@ -184,6 +187,9 @@ class Admission:
             log.error("%s can not be recorded: %s", session.id, error)
             worker.store.submit(partial(_unrecorded, session.id, utc_now()))
             raise RefusedError(UNRECORDED) from None
+        finally:
+            # Nothing else runs between this and the session's driver.
+            self.coming.discard(session.id)
 
 
 def _begin(session: Session, how: str, version: object, store: Store) -> None:

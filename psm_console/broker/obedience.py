@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import datetime
 from functools import partial
 
@@ -22,11 +22,18 @@ class Obedience:
     """One worker's obedience: it claims the orders for its own sessions, nobody else's."""
 
     def __init__(
-        self, worker: WorkerId, store: StoreThread, sessions: Mapping[SessionId, SessionDriver]
+        self,
+        worker: WorkerId,
+        store: StoreThread,
+        sessions: Mapping[SessionId, SessionDriver],
+        coming: Set[SessionId],
     ) -> None:
         self._worker = worker
         self._store = store
         self._sessions = sessions
+        self._coming = coming
+        self._early: list[Directive] = []
+        """Orders about sessions that the store knows and nobody drives yet."""
         self._beats: dict[str, int] = {}
         """How often each lease on a pause had been renewed at the last look."""
 
@@ -39,8 +46,18 @@ class Obedience:
         except StoreError as error:
             log.error("the store does not answer: %s", error)
 
+    def settle(self) -> None:
+        """Carry out what came before its session had a driver."""
+        early, self._early = self._early, []
+        for directive in early:
+            self._direct(directive)
+
     def _direct(self, directive: Directive) -> None:
         driver = self._sessions.get(directive.session)
+        if driver is None and directive.session in self._coming:
+            # Answered as too late it would go on, and its supervisor would believe it ended.
+            self._early.append(directive)
+            return
         if driver is None or driver.live.state is SessionState.ENDED:
             self._store.submit(partial(_too_late, directive))
             return

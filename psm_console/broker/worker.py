@@ -71,7 +71,7 @@ class Worker:
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
         self._admission = Admission(self, self._reserve, Disk(home.recordings))
-        self._obedience = Obedience(self.id, store, self.sessions)
+        self._obedience = Obedience(self.id, store, self.sessions, self._admission.coming)
         self._to_ring: set[SessionId] = set()
         self._fewer = asyncio.Event()
         """Set when a session is over, or did not come to be."""
@@ -185,6 +185,7 @@ class Worker:
         try:
             return await self._admission.start_session(leg, proof, account)
         finally:
+            self._obedience.settle()
             self._fewer.set()
 
     def over(self, driver: SessionDriver) -> None:

@@ -49,12 +49,10 @@ def test_nothing_typed_reaches_a_target_after_its_end_is_acknowledged(stand: Sta
         orders = [stand.give(one.session, Verb.TERMINATE, reason="race") for one in drivers]
         answers = [stand.answer(one) for one in orders]
         given = [stand.broker.ask(one.totals)[1] for one in drivers]
-        written = [file.stat().st_size for file in files]
         stop.set()
         for thread in typing:
             thread.join()
     assert [one.outcome for one in answers] == [Outcome.DONE] * TOGETHER
     assert [stand.broker.ask(one.totals)[1] for one in drivers] == given
-    assert [file.stat().st_size for file in files] == written
-    # Recorded before forwarded: a target can not have more than the recordings.
-    assert sum(written) <= sum(given)
+    # What the target's sshd had by then it may still write, but nothing beyond it ever.
+    assert sum(file.stat().st_size for file in files) <= sum(given)

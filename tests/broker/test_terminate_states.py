@@ -20,6 +20,7 @@ import pytest
 from psm_console.broker import driver as driver_module
 from psm_console.broker.moment import elapsed
 from psm_console.domain.session import Directive, Outcome, Session, SessionState, Verb
+from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Store
 from tests.support.waiting import eventually_sync
 
@@ -179,6 +180,37 @@ def test_a_session_is_ended_past_a_store_that_is_held(stand: Stand, state: State
     assert stand.last().ended_by == "local"
     kept = stand.read(lambda opened: opened.directives.get(answer.id))
     assert (kept.outcome, kept.receipt) == (answer.outcome, answer.receipt)
+
+
+@pytest.mark.attack
+def test_an_order_for_a_session_that_nobody_drives_yet_is_carried_out_when_somebody_does(
+    stand: Stand,
+) -> None:
+    """Its row is there before its recording: an order in between must not read as too late."""
+    made, go = threading.Event(), threading.Event()
+    create = SessionRecorder.create
+
+    def slowly(*given: object, **named: object) -> SessionRecorder:
+        made.set()
+        assert go.wait(20)
+        return create(*given, **named)  # type: ignore[arg-type]
+
+    with mock.patch.object(SessionRecorder, "create", slowly):
+        process = stand.popen("echo ran; cat")
+        assert made.wait(20)
+        (session,) = stand.sessions()
+        order = stand.give(session, Verb.TERMINATE, reason="not this one")
+        claimed = eventually_sync(
+            lambda: stand.read(lambda store: store.directives.get(order.id)).outcome != "pending"
+        )
+        assert claimed
+        go.set()
+        answer = stand.answer(order)
+    assert answer.outcome is Outcome.DONE
+    assert "target leg closed" in {step.name for step in answer.receipt.steps}
+    out, _ = process.communicate(timeout=20)
+    assert out == b"" and process.returncode != 0
+    assert stand.last().end_reason == "not this one"
 
 
 def slept(seconds: float) -> AbstractContextManager[object]:
