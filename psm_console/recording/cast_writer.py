@@ -10,7 +10,7 @@ from .events import Code, pieces
 from .evidence import EvidenceFile
 
 PIECE = 64 << 10
-"""Bytes in one event at most; more would make a seek to its middle slow."""
+"""Bytes of text in one event at most; more would make a seek to its middle slow."""
 BULK = 1024
 """Without a PTY, a chunk of at least this many bytes that is not text goes into the .bin file."""
 
@@ -65,7 +65,7 @@ class CastWriter:
         """Write exact bytes, in whichever form keeps them."""
         if not data:
             return
-        if len(data) <= PIECE:
+        if len(data) <= PIECE or (not self._pty and not _is_text(data[:PIECE])):
             self._piece(at_us, code, data)
         else:
             for piece in pieces(data, PIECE):
@@ -111,7 +111,7 @@ class CastWriter:
     def _write_bin(self, at_us: int, code: str, data: bytes) -> None:
         """Keep bulk beside the cast: decoding it as text would cost 30 ms/MB and show nothing."""
         if self._bin is None:
-            self._bin = EvidenceFile(self._folder_fd, f"{self._stem}.bin")
+            self._bin = EvidenceFile(self._folder_fd, f"{self._stem}.bin", hashed=False)
         start = self._bin.offset
         self._bin.append(data)
         digest = hashlib.sha256(data).hexdigest()
@@ -133,3 +133,12 @@ class CastWriter:
         self.note(word, {"at": lines.seconds(at_us), "code": code, **fields})
         if code == "o":
             self._pending = b""
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether these may be kept as text; a character that the end cuts is no reason against it."""
+    try:
+        codecs.utf_8_decode(data)
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data

@@ -41,6 +41,7 @@ class SealedFile:
     name: str
     size_bytes: int
     sha256: str
+    """In hexadecimal; empty for a .bin, whose blocks have theirs in the cast."""
 
 
 @dataclass(frozen=True, slots=True)
