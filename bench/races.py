@@ -6,8 +6,9 @@ Pauses: a real ssh client types without a stop into a PTY on a real sshd. At eac
 pause the count of what the target was given is noted; a round trip to the store later, with the
 client still typing, it must be the same. Terminates: SESSIONS clients at a time type into files
 on the target; what was given is noted at the acknowledgement. When all clients are gone it must be
-the same, and the files must hold no more than that. Deliveries: 16 MB of output with a pause in its middle, compared
-with what was printed. Prints the bytes that came late, and those that were lost: 0 is the promise.
+the same, and the files must hold no more than that. Deliveries: 16 MB of output with a pause in
+its middle, compared with what was printed. Prints the bytes that came late, and those that were
+lost: 0 is the promise.
 """
 
 from __future__ import annotations
