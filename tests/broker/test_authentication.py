@@ -125,7 +125,7 @@ def test_without_a_grant_the_client_reads_why(stand: Stand) -> None:
 def test_an_identity_alone_is_told_to_name_an_account(stand: Stand) -> None:
     refused = stand.client.run("ana", "id")
 
-    assert refused.returncode == 255 and b"names no account" in refused.stderr
+    assert refused.returncode == 255 and b"log in as OPERATOR+ACCOUNT" in refused.stderr
 
 
 def test_the_notice_of_recording_is_the_authentication_banner(stand: Stand) -> None:
