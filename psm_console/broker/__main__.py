@@ -15,6 +15,7 @@ from psm_console.credentials import CredentialError
 from psm_console.recording.events import RecordingError
 from psm_console.store import Home, HomeError, StoreError
 
+from .descriptors import raise_limit
 from .draining import drain
 from .listening import ListenError, adopt
 from .serve import Running, working
@@ -76,6 +77,7 @@ def main() -> int:
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     _oom_first()
+    raise_limit()
     leash = socket.socket(fileno=given.leash)
     leash.set_inheritable(False)
     try:

@@ -29,11 +29,17 @@ class Accepting:
     """Takes connections until closed, and this process's hold on the socket with it."""
 
     def __init__(
-        self, listening: socket.socket, made: Callable[[], asyncio.Protocol], tally: Tally
+        self,
+        listening: socket.socket,
+        made: Callable[[], asyncio.Protocol],
+        tally: Tally,
+        has_room: Callable[[], bool],
     ) -> None:
+        """While there is not `has_room`, clients wait for us or are taken by another worker."""
         self._listening = listening
         self._made = made
         self._tally = tally
+        self._has_room = has_room
         self._loop = asyncio.get_running_loop()
         self._pending: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -76,6 +82,9 @@ class Accepting:
         self._accept()
 
     def _accept(self) -> None:
+        if not self._has_room():
+            self._pause(_NO_ROOM_S, self._watch)
+            return
         try:
             accepted, _ = self._listening.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):

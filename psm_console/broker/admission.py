@@ -23,6 +23,7 @@ from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Store, StoreError, StoreThread
 
+from .descriptors import CROWDED, FOR_SESSIONS, Descriptors
 from .disk import Disk
 from .driver import Brief, SessionDriver, Surroundings
 from .ground import KEY_GONE, Ground
@@ -73,6 +74,10 @@ class Doorkeeper(Surroundings, Protocol):
     @property
     def ground(self) -> Ground:
         """The inventory."""
+
+    @property
+    def descriptors(self) -> Descriptors:
+        """How many files may still be opened."""
 
     @property
     def refusals(self) -> RefusalLog:
@@ -130,9 +135,7 @@ class Admission:
             ticket=proof.answers.ticket,
             reason=proof.answers.reason,
         )
-        if not self._disk.has_room(worker.policy.recording) or not self._reserve.fill():
-            worker.refusals.known("session.refuse", identity.name, "the disk is full")
-            raise RefusedError(UNRECORDED)
+        self._require_room(identity.name)
         journal = Journal(worker.store, session, utc_now)
         recorder = await self._record(session, journal, proof.offer.how)
         expires = allowed.grant.expires_at
@@ -143,6 +146,16 @@ class Admission:
         if worker.stopping is not None:
             driver.handle(Stopped(driver.at(), worker.stopping))
         return driver
+
+    def _require_room(self, name: str) -> None:
+        """Raise `RefusedError` when what is left of the machine belongs to the live sessions."""
+        worker = self._worker
+        if not self._disk.has_room(worker.policy.recording) or not self._reserve.fill():
+            worker.refusals.known("session.refuse", name, "the disk is full")
+            raise RefusedError(UNRECORDED)
+        if not worker.descriptors.has_room(FOR_SESSIONS):
+            worker.refusals.known("session.refuse", name, CROWDED)
+            raise RefusedError(CROWDED)
 
     async def _decide(self, proof: Proof, account: AccountRef) -> tuple[Allowed, datetime]:
         """Return what allows `account` to who proved themselves, or raise `RefusedError`."""

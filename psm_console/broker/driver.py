@@ -35,6 +35,7 @@ from psm_console.recording.writer import SessionRecorder
 
 from . import target as target_leg
 from .coupling import Coupling
+from .descriptors import CROWDED_CHANNEL
 from .forward import ForwardRelay
 from .guard import RecordingGuard
 from .hangup import HangUp
@@ -70,6 +71,9 @@ class Surroundings(Protocol):
 
     def refused(self, action: str, who: str, detail: str, session: SessionId) -> None:
         """Have the audit log learn that the operator of `session` was refused something."""
+
+    def has_room_for_channel(self) -> bool:
+        """Whether a live session may open one more channel."""
 
     def need_space(self) -> None:
         """Give back the disk space that was kept for ends."""
@@ -205,6 +209,8 @@ class SessionDriver:
         most = self.policy.limits.channels
         if len(self.relays) >= most + _UNASKED:
             raise CrowdedError(f"{most} channels are open, and that is the limit")
+        if not self._around.has_room_for_channel():
+            raise CrowdedError(CROWDED_CHANNEL)
         self._numbers += 1
         return self._numbers
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import asyncssh
 
@@ -17,6 +18,7 @@ from psm_console.store import Home, StoreThread
 
 from .accepting import Accepting
 from .authentication import OperatorConnection
+from .descriptors import FOR_CONNECTIONS
 from .inspectors import Inspectors
 from .listening import bind
 from .mishaps import show_mishaps
@@ -87,4 +89,9 @@ async def working(
 def _accept(listening: socket.socket, worker: Worker, host_key: asyncssh.SSHKey) -> Accepting:
     options = operator_options(worker.operator_leg, host_key)
     loop = asyncio.get_running_loop()
-    return Accepting(listening, lambda: OperatorConnection(loop, options, None, None), worker.tally)
+    return Accepting(
+        listening,
+        lambda: OperatorConnection(loop, options, None, None),
+        worker.tally,
+        partial(worker.descriptors.has_room, FOR_CONNECTIONS),
+    )

@@ -24,6 +24,7 @@ from psm_console.store import Home, Ringer, Store, StoreThread, listen
 from .admission import Admission
 from .attendance import Attendance
 from .control import Control
+from .descriptors import FOR_CHANNELS, Descriptors
 from .disk import Disk
 from .doorway import Doorway
 from .driver import SessionDriver
@@ -70,6 +71,7 @@ class Worker:
         self._tasks: set[asyncio.Task[object]] = set()
         self._ringer = Ringer(home)
         self._reserve = Reserve(home.reserve)
+        self.descriptors = Descriptors(time.monotonic)
         self._admission = Admission(self, self._reserve, Disk(home.recordings))
         self._obedience = Obedience(self.id, store, self.sessions, self._admission.coming)
         self._to_ring: set[SessionId] = set()
@@ -208,6 +210,10 @@ class Worker:
     def refused(self, action: str, who: str, detail: str, session: SessionId) -> None:
         """Have the audit log learn that the operator of `session` was refused something."""
         self.refusals.known(action, who, detail, session)
+
+    def has_room_for_channel(self) -> bool:
+        """Whether a live session may open one more channel."""
+        return self.descriptors.has_room(FOR_CHANNELS)
 
     def need_space(self) -> None:
         """Give back the reserve: a recorder failed, and its end shall still be written."""
