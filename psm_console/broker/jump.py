@@ -8,13 +8,10 @@ name alone; what happens inside is a session as any other. The outer one only ca
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import Protocol, cast
 
 import asyncssh
-from asyncssh.constants import MSG_IGNORE
-from asyncssh.packet import SSHPacketLogger
 
 from psm_console.credentials import HostCa
 from psm_console.domain.access import may_reach
@@ -22,6 +19,7 @@ from psm_console.domain.inventory import Inventory
 from psm_console.domain.text import visible
 
 from .authentication import OperatorConnection
+from .halves import give
 from .keyring import Proof
 from .login import LoginGround
 from .moment import utc_now
@@ -29,9 +27,6 @@ from .operator_options import operator_options
 from .outer import Outer, Peer
 
 log = logging.getLogger(__name__)
-
-_TOGETHER = 128 << 10
-"""Bytes that are passed on before the loop's turn is over."""
 
 SSH_PORT = 22
 ONE_DEEP = (
@@ -73,8 +68,6 @@ class InnerConnection(OperatorConnection):
     ) -> None:
         super().__init__(loop, options, None, None)
         self._outer = outer
-        self._gathered: list[bytes] = []
-        self._gathered_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Answer under the client's real address, not the channel's empty one."""
@@ -94,30 +87,8 @@ class InnerConnection(OperatorConnection):
         else:
             super().connection_lost(exc)
 
-    def send_packet(
-        self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None
-    ) -> None:
-        """Send a packet, without the one to be ignored that asyncssh puts before each.
-
-        It is of use to ciphers that chain (CBC), which we do not speak, and costs a packet of each
-        connection.
-        """
-        if pkttype != MSG_IGNORE:
-            super().send_packet(pkttype, *args, handler=handler)
-
-    def _send(self, data: bytes) -> None:
-        # Packets of one loop turn go together: each write to the channel is a packet of its own.
-        if not self._gathered:
-            self._loop.call_soon(self._pass_on)
-        self._gathered.append(data)
-        self._gathered_bytes += len(data)
-        if self._gathered_bytes >= _TOGETHER:
-            self._pass_on()
-
-    def _pass_on(self) -> None:
-        data, self._gathered, self._gathered_bytes = b"".join(self._gathered), [], 0
-        with contextlib.suppress(OSError):  # closed meanwhile: its end is told elsewhere
-            self._channel.write(data)
+    def _hand_over(self, data: bytes) -> None:
+        give(self._channel, data)
 
 
 class Jumps:

@@ -1,10 +1,10 @@
 """The way of a connection's packets between the socket and its channels, without the waste.
 
-asyncssh takes a chunk from the socket apart by copying all that is left of it, twice a packet; makes
-a cipher, an object and a line of a log for each packet; and gives each to the kernel by itself. Here
-the data of channels and window adjustments go a short way. All else is asyncssh's own: the handshake,
-requests, new keys, every other cipher, and whatever is not well-formed, so that nothing is judged in
-two places.
+asyncssh takes a chunk from the socket apart by copying all that is left of it, twice a packet;
+makes a cipher, an object and a line of a log for each; and gives each to the kernel by itself. Here
+the data of channels and the adjustments of their windows go a short way. All else is asyncssh's
+own: the handshake, requests, new keys, every other cipher, and whatever is not well-formed, so that
+nothing is judged in two places.
 
 What a chunk brings to one channel is delivered together; what is sent meanwhile, on whichever
 connection, is given to the kernel before the next chunk is read.
@@ -33,8 +33,10 @@ from asyncssh.packet import SSHPacket, SSHPacketLogger
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_CHUNK = 256 << 10
-"""Bytes taken from a socket at once."""
+_CHUNK = 320 << 10
+"""Bytes taken from a socket at once, with what was left of the last packet."""
+_LEFT = 64 << 10
+"""More than this that is left, of a packet larger than asked for, is not copied to and fro."""
 _TOGETHER = 128 << 10
 """Bytes that are given to the kernel though the chunk is not worked off yet."""
 _LENGTH, _MAC = 4, 16
@@ -94,7 +96,7 @@ class _Load:
     """What a chunk brought for one channel so far."""
 
     channel: SSHChannel[bytes] | None = None
-    parts: list[bytes] = field(default_factory=list)
+    parts: list[memoryview] = field(default_factory=list)
     size: int = 0
 
     def fits(self, channel: SSHChannel[bytes], size: int) -> bool:
@@ -106,9 +108,9 @@ class _Load:
         channel, self.channel, parts, self.parts = self.channel, None, self.parts, []
         if channel is not None:
             self.size = 0
-            channel._accept_data(parts[0] if len(parts) == 1 else b"".join(parts))
+            channel._accept_data(b"".join(parts))
 
-    def add(self, channel: SSHChannel[bytes], part: bytes) -> None:
+    def add(self, channel: SSHChannel[bytes], part: memoryview) -> None:
         """Take data for `channel`, the one it is for or the first."""
         self.channel = channel
         self.parts.append(part)
@@ -127,16 +129,23 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         self._came, self._goes = _Key(), _Key()
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
+        self._ahead = 0
 
     # From the socket
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Lend the thread's chunk to the socket, until the turn is over."""
-        return _turn.chunk
+        """Lend the thread's chunk to the socket, behind what was left of the last packet."""
+        left = len(self._inpbuf)
+        self._ahead = left if 0 < left <= _LEFT and self._short() else 0
+        if self._ahead:
+            _turn.chunk[:left] = self._inpbuf
+        return _turn.chunk[self._ahead :]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the socket wrote into the chunk."""
-        data = _turn.chunk[:nbytes]
+        data = _turn.chunk[: self._ahead + nbytes]
+        if self._ahead:
+            self._inpbuf = b""
         if self._inpbuf or not self._short():
             self.data_received(bytes(data))
         else:
@@ -223,7 +232,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
                 if size > channel._recv_window or channel._recv_state != "open":
                     return False
             self._count_taken()
-            load.add(channel, plain[_HEAD:end])
+            load.add(channel, memoryview(plain)[_HEAD:end])
             return True
         if plain[1] == MSG_CHANNEL_WINDOW_ADJUST:
             self._count_taken()
@@ -295,17 +304,15 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         key.cipher._update_iv()
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
         self._rekey_bytes_sent += len(plain)
-        self._send(length + sealed)
+        self._send(length, sealed)
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, *data: bytes) -> None:
         # What one chunk brought goes together: fewer calls, and fewer wakings of who receives it.
-        if self._unsent or _turn.takes(self):
-            self._unsent.append(data)
-            self._unsent_bytes += len(data)
-            if self._unsent_bytes >= _TOGETHER:
-                self.pass_on()
-        else:
-            self._hand_over(data)
+        gathers = bool(self._unsent) or _turn.takes(self)
+        self._unsent += data
+        self._unsent_bytes += sum(map(len, data))
+        if not gathers or self._unsent_bytes >= _TOGETHER:
+            self.pass_on()
 
     def pass_on(self) -> None:
         """Give the kernel what waits for the end of the turn."""
