@@ -6,6 +6,7 @@ descriptors that live sessions need for their recordings.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -45,19 +46,23 @@ class Doorway:
         return len(self._guests)
 
     def enter(self, connection: object, address: str, abort: Callable[[], None]) -> bool:
-        """Count `connection`; False when there is no room for it and nobody is in it too long.
+        """Count `connection`; False when there is no room for it and nobody has to make any.
 
-        Whoever makes room is cut by the `abort` given for them.
+        Who is in it too long has to, and who came from an address that takes more places than the
+        newcomer's: a crowd at the door is no reason to turn somebody else away. They are cut by
+        the `abort` given for them.
         """
         now = self._clock()
         if self._counts.total(_key(address)) >= _PER_ADDRESS:
             same = (key for key, guest in self._guests.items() if guest.address == address)
             if not self._cut(next(same, None), now):
                 return False
-        elif self._counts.total(_ALL) >= _IN_ALL and not self._cut(
-            next(iter(self._guests), None), now
-        ):
-            return False
+        elif self._counts.total(_ALL) >= _IN_ALL:
+            crowding = self._crowding(address)
+            if crowding is not None:
+                self._put_out(crowding)
+            elif not self._cut(next(iter(self._guests), None), now):
+                return False
         self._guests[connection] = _Guest(address, now, abort)
         self._count(address, 1)
         return True
@@ -70,9 +75,21 @@ class Doorway:
         guest = self._guests.get(oldest)
         if guest is None or now - guest.since < self._patience_s:
             return False
-        self.leave(oldest)
-        guest.abort()
+        self._put_out(oldest)
         return True
+
+    def _crowding(self, address: str) -> object | None:
+        """Return the oldest guest of the address with the most, if `address` has fewer than it."""
+        places = Counter(guest.address for guest in self._guests.values())
+        crowd, most = max(places.items(), key=lambda place: place[1], default=("", 0))
+        if most <= places[address] + 1:
+            return None
+        return next(key for key, guest in self._guests.items() if guest.address == crowd)
+
+    def _put_out(self, connection: object) -> None:
+        guest = self._guests[connection]
+        self.leave(connection)
+        guest.abort()
 
     def leave(self, connection: object) -> None:
         """Count `connection` no more; harmless when it is not counted."""
