@@ -2,9 +2,9 @@
 
     python -m bench.throughput [MEGABYTES] [ROUNDS] [WORDS]
 
-Every transfer runs over a connection that stands already, an empty one of its kind is taken off, the
-lanes take turns in each round, and what arrived is compared by its SHA-256. WORDS choose rows. CPU is
-the broker's worker alone, recording included.
+Every transfer runs over a connection that stands already, an empty one of its kind is taken off,
+the lanes take turns in each round, and what arrived is compared by its SHA-256. WORDS choose rows.
+CPU is the broker's worker alone, recording included.
 """
 
 from __future__ import annotations
@@ -147,9 +147,13 @@ def _row(name: str, trial: Trial, way: Lanes, material: Material, rounds: int) -
             if lane == "broker":
                 cpu.append(way.cpu_s() - before)
     best = {lane: size / min(values) / 1e6 for lane, values in took.items()}
-    speeds = "".join(f"{best[lane]:>{width}.0f}" for lane, width in zip(LANES, (14, 8, 8)))
+    speeds = "".join(
+        f"{best[lane]:>{width}.0f}" for lane, width in zip(LANES, (14, 8, 8), strict=True)
+    )
     ratios = [
-        statistics.median(other / ours for other, ours in zip(took[lane], took["broker"]))
+        statistics.median(
+            other / ours for other, ours in zip(took[lane], took["broker"], strict=True)
+        )
         for lane in ("direct", "jump")
     ]
     paid = statistics.median(cpu) * 1e3 / (size / 1e6)
