@@ -39,7 +39,7 @@ HOMES = {
     "watchfiles": {"store"},
     "platformdirs": {"store", "console"},
     "asyncssh": {"broker", "demo", "credentials", "recording"},
-    "cryptography": {"credentials", "recording"},
+    "cryptography": {"broker", "credentials", "recording"},
     "pyotp": {"credentials"},
     "textual": {"console"},
     "rich": {"console"},
