@@ -150,6 +150,7 @@ class Worker:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.wait(list(self._tasks), timeout=0.5)
+        self._ringer.close()
 
     def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
         """Run `coroutine` as a task that is kept, named and watched."""
