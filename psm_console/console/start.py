@@ -42,7 +42,9 @@ def start(
     # What was imported stays: looking through it again and again would halt the picture.
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGTERM, partial(_told_to_leave, app))
+    # SIGHUP: the window was closed, or the connection that the console runs over was cut.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, partial(_told_to_leave, app))
     app.run()
     return app.return_value if app.return_value is not None else app.return_code or 0
 
