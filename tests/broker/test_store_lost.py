@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shutil
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,9 @@ from tests.support.waiting import eventually_sync
 from .test_supervisor import crowd
 
 pytestmark = pytest.mark.fault
+
+PAGE = 4096
+"""Bytes of a page of SQLite."""
 
 
 @pytest.fixture
@@ -30,14 +35,30 @@ def target() -> Iterator[Sshd]:
         yield found
 
 
-def test_a_broker_does_not_start_on_a_damaged_store_and_says_what_to_do(broker: Broker) -> None:
+def everything(database: Path) -> Iterator[int]:
+    """The numbers of all pages but the first, which says what file this is."""
+    yield from range(2, database.stat().st_size // PAGE + 1)
+
+
+def one_that_no_start_reads(database: Path) -> Iterator[int]:
+    """The number of one page; sqlite_schema."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as raw:
+        yield from raw.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name = 'used_codes'"
+        ).fetchone()
+
+
+@pytest.mark.parametrize("pages", [everything, one_that_no_start_reads])
+def test_a_broker_does_not_start_on_a_damaged_store_and_says_what_to_do(
+    broker: Broker, pages: Callable[[Path], Iterator[int]]
+) -> None:
     broker.stop()
     database = broker.home / "psm.db"
-    content = bytearray(database.read_bytes())
-    whole = bytes(content)
-    # The header stays: everything that comes after the first page is noise.
-    content[4096:] = os.urandom(len(content) - 4096)
-    database.write_bytes(content)
+    whole = database.read_bytes()
+    damaged = bytearray(whole)
+    for number in pages(database):
+        damaged[(number - 1) * PAGE : number * PAGE] = b"\xa5" * PAGE
+    database.write_bytes(damaged)
 
     refused = broker.psm("serve", "--listen", "127.0.0.1:0", check=False)
 
