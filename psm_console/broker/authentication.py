@@ -14,6 +14,7 @@ from asyncssh.packet import PacketDecodeError, SSHPacket, String
 
 from psm_console.domain.text import visible
 
+from .choosing import ChoosyConnection
 from .keyring import Proof
 from .operator_channel import OperatorChannel
 from .packet_path import PacketPath
@@ -77,7 +78,7 @@ class ProvedBy(Protocol):
         """Have the audit log learn that the client was refused `what`."""
 
 
-class OperatorConnection(PacketPath, asyncssh.SSHServerConnection):
+class OperatorConnection(PacketPath, ChoosyConnection):
     """A server connection that says which key proved itself.
 
     `SSHServer.validate_public_key` is called for keys that are merely offered. A server that notes
@@ -160,7 +161,7 @@ class OperatorConnection(PacketPath, asyncssh.SSHServerConnection):
 
     # Handlers of packets are found in a table, not by their names.
     _packet_handlers: ClassVar = {
-        **asyncssh.SSHServerConnection._packet_handlers,
+        **ChoosyConnection._packet_handlers,
         MSG_CHANNEL_OPEN: _process_channel_open,
     }
 
