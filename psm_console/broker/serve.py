@@ -19,6 +19,7 @@ from psm_console.store import Home, StoreThread
 from .accepting import Accepting
 from .authentication import OperatorConnection
 from .descriptors import FOR_CONNECTIONS
+from .heap import keep_heap
 from .inspectors import Inspectors
 from .listening import bind
 from .mishaps import show_mishaps
@@ -64,6 +65,7 @@ async def working(
     Raises `HomeError`, `StoreError` or `ConfigError` with a sentence.
     """
     show_mishaps()
+    keep_heap()
     policy = PolicyFile(home.config)
     host_key = ensure_key(home.host_key, "psm host key")
     signer = Signer.load(home.recording_key)
