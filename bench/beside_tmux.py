@@ -40,7 +40,9 @@ class Act:
 
 
 ACTS = [
-    Act("vim", "vim -n -u NONE -N /etc/services", (":set nu hls\r", "/tcp\r", ":vsplit\r"), ":qa!\r"),
+    Act(
+        "vim", "vim -n -u NONE -N /etc/services", (":set nu hls\r", "/tcp\r", ":vsplit\r"), ":qa!\r"
+    ),
     Act("less", "less /etc/services", (" ", "/udp\r"), "q"),
     Act("top", "top -d 60", ("1",), "q"),
     Act("htop", "htop -d 100", ("\x1b[B", "t"), "q"),
