@@ -7,7 +7,9 @@ import socket
 from collections.abc import Mapping
 
 DEFAULT_LISTEN = "127.0.0.1:2222"
-BACKLOG = 256
+BACKLOG = 4096
+"""Connections that wait to be accepted; past this the kernel lets clients believe in ones that
+nobody will ever answer. It cuts the number down to net.core.somaxconn; listen(2)."""
 _FIRST_GIVEN = 3
 """The descriptor at which systemd's sockets begin; sd_listen_fds(3)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import socket
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from psm_console.broker import algorithms
 from psm_console.broker.doorway import Doorway
+from psm_console.broker.listening import bind
 from psm_console.broker.tally import Tally
 from tests.support.waiting import eventually_sync
 
@@ -21,7 +23,8 @@ from .stand import Stand
 
 pytestmark = pytest.mark.fault
 
-CONNECTS = 300
+CONNECTS = 600
+"""More than a queue of connections has by custom: none may be left in the belief that it is one."""
 ADDRESSES = [f"127.0.0.{number}" for number in range(2, 8)]
 A_PEER = 20 << 10
 """Bytes that one idle peer may cost."""
@@ -39,6 +42,15 @@ def _each_its_own_count() -> Iterator[None]:
 
     with mock.patch.object(Tally, "_bucket", bucket):
         yield
+
+
+@pytest.fixture
+def _many_files() -> Iterator[None]:
+    """Both ends of the storm are in this process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @contextlib.contextmanager
@@ -79,6 +91,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+@pytest.mark.usefixtures("_many_files")
 def test_in_a_storm_of_connects_each_is_answered_and_a_login_gets_in_meanwhile(
     stand: Stand,
 ) -> None:
@@ -103,6 +116,24 @@ def test_in_a_storm_of_connects_each_is_answered_and_a_login_gets_in_meanwhile(
         assert stand.client.run(stand.user, "echo in again").stdout == b"in again\n"
         assert resident() - before < CONNECTS * A_PEER + (8 << 20)
     eventually_sync(lambda: waiting() == 0, what="the storm to be over")
+
+
+@pytest.mark.usefixtures("_many_files")
+def test_who_connects_while_nobody_accepts_is_not_forgotten() -> None:
+    with open("/proc/sys/net/core/somaxconn") as file:
+        count = min(CONNECTS, int(file.read()))
+    accepted = 0
+    with bind("127.0.0.1:0") as listening, storm(listening.getsockname()[1], count):
+
+        def all_of_them() -> bool:
+            nonlocal accepted
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    listening.accept()[0].close()
+                    accepted += 1
+            return accepted == count
+
+        eventually_sync(all_of_them, what="every connection to be there")
 
 
 def test_peers_that_never_log_in_are_dropped_when_the_time_for_it_is_up() -> None:
