@@ -7,8 +7,9 @@ bytes four times a second, types a key a second, and after 45 to 90 seconds make
 next. Every two seconds the memory (RSS, MiB) and the descriptors of the supervisor, its workers
 and the inspector are noted, and how long keys took to come back since (p50 and p99; the target
 and all operators are in this process, whose own lag is noted beside it). FOLDER (psm-soak in the
-temporary directory) gets soak.csv, soak.svg and, where there is a chromium, soak.png. Printed is what the first and the
-last quarter of the full load say; at the end the audit log and the newest recordings are verified.
+temporary directory) gets soak.csv, soak.svg and, where there is a chromium, soak.png. Printed is
+what the first and the last quarter of the full load say; at the end the audit log and the newest
+recordings are verified.
 """
 
 from __future__ import annotations
