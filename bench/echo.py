@@ -26,16 +26,16 @@ def main(keys: int = 2000) -> None:
     """Print a line a lane, and what the broker adds."""
     with ExitStack() as stack:
         way = stack.enter_context(lanes())
-        typed = {lane: stack.enter_context(_typing(way, lane)) for lane in LANES}
+        typed = {lane: stack.enter_context(typing(way, lane)) for lane in LANES}
         for process in typed.values():
             for _ in range(50):
-                _echo(process, b"w")
+                echo(process, b"w")
         before, began = way.cpu_s(), time.monotonic()
         took: dict[str, list[float]] = {lane: [] for lane in LANES}
         for number in range(keys):
             key = b"%c" % (97 + number % 26)
             for lane, process in typed.items():
-                took[lane].append(_echo(process, key))
+                took[lane].append(echo(process, key))
                 time.sleep(_PAUSE_S)
         cpu, lasted = way.cpu_s() - before, time.monotonic() - began
         idle = _idle_cpu(way, min(lasted, 5.0))
@@ -55,7 +55,7 @@ def _idle_cpu(way: Lanes, seconds: float) -> float:
 
 
 @contextmanager
-def _typing(way: Lanes, lane: str) -> Iterator[subprocess.Popen[bytes]]:
+def typing(way: Lanes, lane: str) -> Iterator[subprocess.Popen[bytes]]:
     """Open a terminal where a program gives each key back, as a shell's line editor does."""
     process = subprocess.Popen(
         way.ssh(lane, "-tt", "stty raw -echo; echo ready; exec cat"),
@@ -75,7 +75,7 @@ def _typing(way: Lanes, lane: str) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def _echo(process: subprocess.Popen[bytes], key: bytes) -> float:
+def echo(process: subprocess.Popen[bytes], key: bytes) -> float:
     """Type a key; return milliseconds until it is back."""
     assert process.stdin is not None and process.stdout is not None
     began = time.perf_counter()

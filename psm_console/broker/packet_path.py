@@ -16,7 +16,6 @@ import asyncio
 import os
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
 import asyncssh
@@ -91,30 +90,29 @@ class _Key:
         return self.cipher is not None
 
 
-@dataclass(slots=True)
 class _Load:
     """What a chunk brought for one channel so far."""
 
-    channel: SSHChannel[bytes] | None = None
-    parts: list[memoryview] = field(default_factory=list)
-    size: int = 0
+    __slots__ = ("_channel", "parts", "room", "size", "to")
 
-    def fits(self, channel: SSHChannel[bytes], size: int) -> bool:
-        """Whether `size` bytes more may be delivered with it."""
-        return channel is self.channel and self.size + size <= channel._recv_window
+    def __init__(self) -> None:
+        self._channel: SSHChannel[bytes] | None = None
+        self.to = b""
+        """The channel's number as it stands in a packet."""
+        self.room = self.size = 0
+        self.parts: list[memoryview] = []
+
+    def begin(self, channel: SSHChannel[bytes], to: bytes) -> None:
+        """Take data for `channel`, as much as its window has room for."""
+        self._channel, self.to, self.room = channel, to, channel._recv_window
 
     def deliver(self) -> None:
         """Give the channel what came for it."""
-        channel, self.channel, parts, self.parts = self.channel, None, self.parts, []
+        channel, parts = self._channel, self.parts
         if channel is not None:
-            self.size = 0
-            channel._accept_data(b"".join(parts))
-
-    def add(self, channel: SSHChannel[bytes], part: memoryview) -> None:
-        """Take data for `channel`, the one it is for or the first."""
-        self.channel = channel
-        self.parts.append(part)
-        self.size += len(part)
+            self._channel, self.parts, self.to, self.size = None, [], b"", 0
+            if parts:
+                channel._accept_data(b"".join(parts))
 
 
 class PacketPath(SSHConnection, asyncio.BufferedProtocol):
@@ -196,8 +194,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
                 break
             packet = data[at : at + whole]
             at += whole
-            plain = self._opened(packet)
-            if plain is None or not self._took(plain, load):
+            if not self._took(packet, load):
                 load.deliver()
                 if not self._take_long(packet):
                     break
@@ -207,39 +204,41 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             if not self._short():
                 super()._recv_data()
 
-    def _opened(self, packet: memoryview) -> bytes | None:
-        """Return a packet in the clear; None when it is not what was sent. It is not taken yet."""
+    def _took(self, packet: memoryview, load: _Load) -> bool:
+        """Take a packet if it may go the short way; until then it is as if nobody had opened it."""
         key = self._came
         try:
-            return key.aes.decrypt(key.cipher._iv, packet[_LENGTH:], packet[:_LENGTH])
+            plain = key.aes.decrypt(key.cipher._iv, packet[_LENGTH:], packet[:_LENGTH])
         except InvalidTag:
-            return None
-
-    def _took(self, plain: bytes, load: _Load) -> bool:
-        """Take a packet that may go the short way; False when it may not."""
-        end = len(plain) - plain[0]
-        if end < _HEAD:
             return False
+        end = len(plain) - plain[0] if plain else 0
+        size = end - _HEAD
+        if end == _HEAD and plain[1] == MSG_CHANNEL_WINDOW_ADJUST:
+            return self._adjusted(plain)
+        if size < 1 or plain[1] != MSG_CHANNEL_DATA:
+            return False
+        if plain[2:6] != load.to or load.size + size > load.room:
+            load.deliver()
+            channel = self._channels.get(int.from_bytes(plain[2:6], "big"))
+            if channel is None or channel._recv_state != "open" or size > channel._recv_window:
+                return False
+            load.begin(channel, plain[2:6])
+        if int.from_bytes(plain[6:_HEAD], "big") != size:
+            return False
+        load.parts.append(memoryview(plain)[_HEAD:end])
+        load.size += size
+        self._count_taken()
+        return True
+
+    def _adjusted(self, plain: bytes) -> bool:
+        """Take a packet that widens a channel's window."""
         channel = self._channels.get(int.from_bytes(plain[2:6], "big"))
         if channel is None:
             return False
-        if plain[1] == MSG_CHANNEL_DATA:
-            size = int.from_bytes(plain[6:_HEAD], "big")
-            if _HEAD + size != end or not size or channel._recv_state != "open":
-                return False
-            if not load.fits(channel, size):
-                load.deliver()
-                if size > channel._recv_window or channel._recv_state != "open":
-                    return False
-            self._count_taken()
-            load.add(channel, memoryview(plain)[_HEAD:end])
-            return True
-        if plain[1] == MSG_CHANNEL_WINDOW_ADJUST:
-            self._count_taken()
-            rest = SSHPacket(plain[6:end])
-            channel._process_window_adjust(MSG_CHANNEL_WINDOW_ADJUST, 0, rest)
-            return True
-        return False
+        self._count_taken()
+        more = SSHPacket(plain[6:_HEAD])
+        channel._process_window_adjust(MSG_CHANNEL_WINDOW_ADJUST, 0, more)
+        return True
 
     def _count_taken(self) -> None:
         self._came.cipher._update_iv()
