@@ -9,6 +9,7 @@ from asyncssh.channel import SSHChannel
 
 from .input_side import InputSide
 from .output_side import OutputSide
+from .unsent import check_packets
 
 
 class ForwardEnds(Protocol):
@@ -86,6 +87,7 @@ class TargetForwardHalf(asyncssh.SSHTCPSession[bytes]):
         self._channel = chan
 
     def session_started(self) -> None:
+        check_packets(self._channel)
         self._relay.target_opened(self._channel)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:

@@ -14,6 +14,7 @@ from psm_console.domain.text import visible
 
 from .channel_request import ChannelRequest
 from .packet_path import PacketPath
+from .unsent import check_packets
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
 
@@ -173,6 +174,7 @@ class TargetHalf(asyncssh.SSHClientSession[bytes]):
         self._channel = chan
 
     def session_started(self) -> None:
+        check_packets(self._channel)
         self._relay.target_opened(self._channel)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import contextlib
 
+import asyncssh
 from asyncssh.channel import SSHChannel, SSHClientChannel
+
+SMALLEST_PACKET = 1024
+"""Of the largest packets that a peer takes on a channel. One that asks for single bytes would have
+each write made into thousands of packets, and everybody else wait for that; for none, for ever."""
 
 
 def withdraw_unsent(channel: SSHChannel[bytes]) -> tuple[list[bytes], bool]:
@@ -57,3 +62,11 @@ def kill(channel: SSHClientChannel[bytes]) -> None:
         channel.send_signal("HUP")
         channel.send_signal("KILL")
     channel.abort()
+
+
+def check_packets(channel: SSHChannel[bytes]) -> None:
+    """Raise ChannelOpenError, and close `channel`, if the target takes only tiny packets."""
+    if channel._send_pktsize < SMALLEST_PACKET:
+        channel.abort()
+        why = f"it takes only packets below {SMALLEST_PACKET} bytes"
+        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, why)

@@ -1,4 +1,4 @@
-"""A client that takes bytes one by one would keep everybody else waiting."""
+"""A client or a target that takes bytes one by one would keep everybody else waiting."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tests.support.waiting import eventually
 from .asking import Answering, connect
 from .jumper import Jumper
 from .stand import Stand
+from .test_hostile_target import evil_target, run
 
 pytestmark = pytest.mark.attack
 
@@ -30,3 +31,16 @@ async def test_a_channel_in_tiny_packets_is_refused_and_the_connection_goes_on(
         return [str(entry.detail) for entry in entries if "in packets below" in str(entry.detail)]
 
     await eventually(lambda: len(noted()) >= 2, what="both refusals in the audit log")
+
+
+@pytest.mark.parametrize("largest", [1, 1023])
+async def test_a_target_that_takes_tiny_packets_is_not_given_any(
+    stand: Stand, largest: int
+) -> None:
+    def little(channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        channel._recv_pktsize = largest
+
+    async with evil_target(stand, lambda channel: None, little):
+        status, out, said = await run(stand)
+        assert (status, out) == (255, b"")
+        assert b"packets below 1024 bytes" in said
