@@ -140,7 +140,15 @@ class Admission:
         recorder = await self._record(session, journal, proof.offer.how)
         expires = allowed.grant.expires_at
         left = None if expires is None else (expires - now).total_seconds()
-        brief = Brief(session, allowed.target, allowed.account, worker.policy, proof, left)
+        brief = Brief(
+            session,
+            allowed.target,
+            allowed.account,
+            worker.policy,
+            proof,
+            left,
+            allowed.grant.supervised,
+        )
         driver = SessionDriver(brief, leg.connection, recorder, journal, worker)
         worker.sessions[session.id] = driver
         if worker.stopping is not None:

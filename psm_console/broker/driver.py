@@ -93,6 +93,8 @@ class Brief:
     proof: Proof
     grant_expires_at: float | None = None
     """Seconds from the session's start."""
+    supervised: bool = False
+    """Whether it works only while a supervisor watches."""
 
 
 class SessionDriver:
@@ -113,7 +115,9 @@ class SessionDriver:
         self.recorder = recorder
         self.journal = journal
         self.target: asyncssh.SSHClientConnection | None = None
-        self.live = LiveSession(brief.session.operator, brief.policy.limits, brief.grant_expires_at)
+        self.live = LiveSession(
+            brief.session.operator, brief.policy.limits, brief.grant_expires_at, brief.supervised
+        )
         self.relays: dict[int, Coupling] = {}
         self._meter = Meter(journal, self.relays)
         self.ended = asyncio.Event()
@@ -174,7 +178,7 @@ class SessionDriver:
             raise
         watch_wire(self.target, self.target_wire)
         self.handle(TargetOpened(self.at()))
-        if self.live.state is not SessionState.ACTIVE:
+        if self.live.state not in (SessionState.ACTIVE, SessionState.PAUSED):
             self.target.abort()
 
     def new_relay(self) -> Relay:
@@ -224,7 +228,8 @@ class SessionDriver:
         asked = ChannelAsked(self.at(), channel.number, kind, channel.request.forward)
         for effect in self.live.handle(asked):
             match effect:
-                case fx.OpenChannel():
+                case fx.OpenChannel(_, waits):
+                    channel.waits = waits
                     record(channel, CHANNELS[kind], self.recorder)
                     if channel.recorder is not None:
                         self.journal.channel_opened(channel)

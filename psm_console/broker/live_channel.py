@@ -78,6 +78,8 @@ class LiveChannel:
     request: ChannelRequest = field(default_factory=ChannelRequest)
     kind: ChannelKind | None = None
     """None until the gate has let it open."""
+    waits: str = ""
+    """Why the target's half opens only with the next resume; empty when it need not wait."""
     recorder: ChannelRecorder | None = None
     passage: Passage = field(default_factory=Passage)
     operator: SSHChannel[bytes] | None = None

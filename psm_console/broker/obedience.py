@@ -14,6 +14,7 @@ from psm_console.store import Store, StoreError, StoreThread
 
 from .driver import SessionDriver
 from .moment import utc_now
+from .supervision import Supervision
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,13 @@ class Obedience:
         store: StoreThread,
         sessions: Mapping[SessionId, SessionDriver],
         coming: Set[SessionId],
+        supervision: Supervision,
     ) -> None:
         self._worker = worker
         self._store = store
         self._sessions = sessions
         self._coming = coming
+        self._supervision = supervision
         self._early: list[Directive] = []
         """Orders about sessions that the store knows and nobody drives yet."""
         self._beats: dict[str, int] = {}
@@ -40,7 +43,10 @@ class Obedience:
     async def look(self) -> None:
         """Carry out what was ordered since the last look, and see who still holds a pause."""
         try:
-            for directive in await self._store.call(partial(_claim, self._worker, utc_now())):
+            claimed = await self._store.call(partial(_claim, self._worker, utc_now()))
+            # Whoever resumes may have begun to watch a moment ago.
+            await self._supervision.look()
+            for directive in claimed:
                 self._direct(directive)
             await self._look_at_holds()
         except StoreError as error:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import asyncssh
 
 from psm_console.domain.effects import NoticeKind
-from psm_console.domain.live import Gate
+from psm_console.domain.live import BROKER, Gate
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
@@ -64,7 +64,28 @@ class Relay(Coupling):
             return
         assert self.channel.operator is not None
         self.input.hold_until_target(self.channel.operator)
+        if self.channel.waits:
+            # Nothing starts on the target before somebody watches, not even a login shell.
+            self.input.hold()
+            self.announce(NoticeKind.PAUSE, BROKER, self.channel.waits)
+        else:
+            self._begin()
+
+    def release_input(self) -> None:
+        """Let the operator's input pass again, and open what waited for that."""
+        super().release_input()
+        if self.channel.waits and self.channel.kind is not None:
+            self.channel.waits = ""
+            self._begin()
+
+    def _begin(self) -> None:
         self._session.spawn(self._open_target(), f"open channel {self.channel.number}")
+
+    def operator_closed(self) -> None:
+        """The client's channel is gone; one that waited has no other half to wait for."""
+        self._target_done = self._target_done or bool(self.channel.waits)
+        self.channel.waits = ""
+        super().operator_closed()
 
     def refuse(self, reason: str) -> None:
         """Tell the client on stderr why there is nothing here, and close."""

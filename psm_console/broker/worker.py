@@ -38,6 +38,7 @@ from .policy_file import PolicyFile
 from .refusals import RefusalLog
 from .reserve import Reserve
 from .slowdown import Slowdown
+from .supervision import Supervision
 from .tally import Tally
 from .visitors import Visitors
 
@@ -73,7 +74,9 @@ class Worker:
         self._reserve = Reserve(home.reserve)
         self.descriptors = Descriptors(time.monotonic)
         self._admission = Admission(self, self._reserve, Disk(home.recordings))
-        self._obedience = Obedience(self.id, store, self.sessions, self._admission.coming)
+        self._supervision = Supervision(self.id, store, self.sessions)
+        coming = self._admission.coming
+        self._obedience = Obedience(self.id, store, self.sessions, coming, self._supervision)
         self._to_ring: set[SessionId] = set()
         self._fewer = asyncio.Event()
         """Set when a session is over, or did not come to be."""
@@ -122,6 +125,7 @@ class Worker:
         self.spawn(self._keep(self._heartbeat), "heartbeat")
         self.spawn(self._keep(self._obey), "directives")
         self.spawn(self._keep(self._sync), "sync")
+        self.spawn(self._keep(self._supervision.run), "supervision")
         self.spawn(self._keep(self._control.run), "control")
 
     async def _keep(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -57,11 +57,19 @@ def list_accounts(invocation: Invocation, chosen: str, as_json: bool) -> None:
         ref: sorted({grant.operator for grant in found.grants if grant.account == ref})
         for ref in found.accounts
     }
-    rows = [account_row(one) | {"operators": operators[one.ref]} for one in found.accounts.values()]
+    supervised = {
+        ref: sorted({one.operator for one in found.grants if one.account == ref and one.supervised})
+        for ref in found.accounts
+    }
+    rows = [
+        account_row(one) | {"operators": operators[one.ref], "supervised": supervised[one.ref]}
+        for one in found.accounts.values()
+    ]
     columns = (
         field("account"),
         field("credential"),
         field("operators"),
+        field("supervised", wide=True),
         field("credential_path", wide=True),
     )
     print_listing(rows, columns, "account", chosen_format(chosen, as_json))

@@ -72,7 +72,10 @@ def may_reach(operator: str, target: str, inventory: Inventory, now: datetime) -
 def _grant_for(
     operator: str, account: AccountRef, inventory: Inventory, now: datetime
 ) -> Grant | None:
-    """Return the grant that lasts longest among those in force."""
+    """Return the grant that lasts longest among those in force; a supervised one goes first.
+
+    The strictest word holds: one that asks for a supervisor is not undone by one beside it.
+    """
     in_force = [
         grant
         for grant in inventory.grants
@@ -81,6 +84,7 @@ def _grant_for(
         and (grant.starts_at is None or grant.starts_at <= now)
         and (grant.expires_at is None or now < grant.expires_at)
     ]
+    in_force = [grant for grant in in_force if grant.supervised] or in_force
     standing = [grant for grant in in_force if grant.expires_at is None]
     if standing:
         return standing[0]

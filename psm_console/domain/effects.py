@@ -97,6 +97,8 @@ class OpenChannel:
     """Open the channel's other half on the target."""
 
     channel: int
+    waits: str = ""
+    """Why that is done with the next `ReleaseInput` only, for the operator; empty when at once."""
 
 
 @dataclass(frozen=True, slots=True)

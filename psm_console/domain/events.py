@@ -81,6 +81,23 @@ class HoldReleased:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchRenewed:
+    """Somebody who may supervise this session has said again that they watch it."""
+
+    at: float
+    watch: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchReleased:
+    """A window in which the session was watched is closed, or may no longer supervise it."""
+
+    at: float
+    watch: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelFaulted:
     """What passes on a channel can not be followed any more, or must not pass; and why."""
 
@@ -160,6 +177,8 @@ Event = (
     | Directed
     | HoldRenewed
     | HoldReleased
+    | WatchRenewed
+    | WatchReleased
     | Ticked
     | ConnectionLost
     | RecorderFailed

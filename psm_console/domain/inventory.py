@@ -119,6 +119,8 @@ class Grant:
     account: AccountRef
     starts_at: datetime | None = None
     expires_at: datetime | None = None
+    supervised: bool = False
+    """Whether its sessions work only while a supervisor watches them (domain.supervision)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,15 @@ from .events import (
     TargetOpened,
     TargetRefused,
     Ticked,
+    WatchReleased,
+    WatchRenewed,
 )
 from .names import DirectiveId
 from .pause import ENDING_SOON, Pause, closed_held, resumed
 from .policy import Limits
 from .rate import Rate
-from .session import ChannelKind, Outcome, SessionState, Verb
+from .session import TRANSITIONS, ChannelKind, Outcome, SessionState, Verb
+from .supervision import REFUSAL, UNSUPERVISED, Supervision
 from .timers import Limit, Timers
 
 BROKER = "broker"
@@ -76,20 +79,6 @@ class Gate(StrEnum):
     """Nothing passes and nothing is kept."""
 
 
-TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
-    (SessionState.ACTIVE, Verb.PAUSE): SessionState.PAUSED,
-    (SessionState.PAUSED, Verb.PAUSE): SessionState.PAUSED,
-    (SessionState.PAUSED, Verb.RESUME): SessionState.ACTIVE,
-    (SessionState.ACTIVE, Verb.WARN): SessionState.ACTIVE,
-    (SessionState.PAUSED, Verb.WARN): SessionState.PAUSED,
-    (SessionState.CONNECTING, Verb.TERMINATE): SessionState.ENDING,
-    (SessionState.ACTIVE, Verb.TERMINATE): SessionState.ENDING,
-    (SessionState.PAUSED, Verb.TERMINATE): SessionState.ENDING,
-}
-"""Where an order leads; a missing key is an order that the state refuses.
-
-A second pause takes over one that nobody holds.
-"""
 _LIVES_ON = "what was detached from the session on the target may live on"
 
 CHANNELS = {
@@ -106,7 +95,11 @@ class LiveSession:
     """One operator on one target, from dialling to the sealed recording."""
 
     def __init__(
-        self, operator: str, limits: Limits, grant_expires_at: float | None = None
+        self,
+        operator: str,
+        limits: Limits,
+        grant_expires_at: float | None = None,
+        supervised: bool = False,
     ) -> None:
         self.operator = operator
         self.limits = limits
@@ -114,9 +107,11 @@ class LiveSession:
         self.pause: Pause | None = None
         self.attention = Attention()
         self._timers = Timers(limits, grant_expires_at)
+        self.supervision = Supervision(self.attention, self._timers) if supervised else None
         self._channels: dict[int, ChannelKind] = {}
         self._waiting: list[DirectiveId] = []
         self._warnings = Rate(WARNINGS, WARNINGS_S)
+        self._began = False
         self._unrecorded = False
         self._end_reason = ""
         self._ended_by = BROKER
@@ -157,15 +152,18 @@ class LiveSession:
         if self.state in _OVER:
             return None
         lease = None if self.pause is None else self.pause.held_until
-        return min((at for at in (self._timers.next(), lease) if at is not None), default=None)
+        watch = None if self.supervision is None else self.supervision.next()
+        return min(
+            (at for at in (self._timers.next(), lease, watch) if at is not None), default=None
+        )
 
     def handle(self, event: Event) -> list[Effect]:
         """Take what happened and return what must be done, in this order."""
         if self.state is SessionState.ENDED:
             return []
         match event:
-            case TargetOpened():
-                return self._opened()
+            case TargetOpened(at):
+                return self._opened(at)
             case TargetRefused(at, reason):
                 return self._end(at, reason, BROKER)
             case ChannelAsked():
@@ -183,6 +181,11 @@ class LiveSession:
                 return [] if self.pause is None else self.pause.renewed(at, hold)
             case HoldReleased(_, hold):
                 return [] if self.pause is None else self.pause.released(hold)
+            case WatchRenewed(at, watch, by):
+                watches = self.supervision
+                return [] if watches is None else watches.renewed(at, watch, by)
+            case WatchReleased(at, watch):
+                return self._supervised(at, watch)
             case Ticked(at):
                 return self._ticked(at)
             case ConnectionLost(at, leg, detail):
@@ -199,11 +202,23 @@ class LiveSession:
             case _:
                 assert_never(event)
 
-    def _opened(self) -> list[Effect]:
+    def _opened(self, at: float) -> list[Effect]:
         if self.state is not SessionState.CONNECTING:
             return []
         self.state = SessionState.ACTIVE
-        return [SaveState(SessionState.ACTIVE), Audit("session.start", self.operator)]
+        start = [SaveState(SessionState.ACTIVE), Audit("session.start", self.operator)]
+        waits = self._supervised(at)
+        self._began = not waits
+        return [*start, *waits]
+
+    def _supervised(self, at: float, released: str = "") -> list[Effect]:
+        """Pause what is to be supervised and is not; who watches again has to resume it."""
+        if self.supervision is None or self.state not in (SessionState.ACTIVE, SessionState.PAUSED):
+            return []
+        missed = self.supervision.missed(at, BROKER, released)
+        if not missed or self.state is SessionState.PAUSED:
+            return missed
+        return [*missed, *self._pause(at, BROKER, UNSUPERVISED)]
 
     def _asked(self, event: ChannelAsked) -> list[Effect]:
         refusal = self._refusal(event)
@@ -215,7 +230,15 @@ class LiveSession:
                 RefuseChannel(event.channel, refusal),
             ]
         self._channels[event.channel] = CHANNELS[event.kind]
-        return [OpenChannel(event.channel)]
+        return [OpenChannel(event.channel, UNSUPERVISED if self._never_began else "")]
+
+    @property
+    def _never_began(self) -> bool:
+        """Whether a supervised session waits to be let work for the first time.
+
+        A client has to be told why its first channel waits; refused, most would leave.
+        """
+        return self.state is SessionState.PAUSED and not self._began
 
     def _refusal(self, event: ChannelAsked) -> str | None:
         forwards = CHANNELS.get(event.kind) is ChannelKind.FORWARD
@@ -225,9 +248,9 @@ class LiveSession:
             refusal = event.forward.rules.refusal(event.forward.destination)
             if refusal is not None:
                 return refusal
-        if self.state is SessionState.PAUSED:
+        if self.state is SessionState.PAUSED and not (self._never_began and event.forward is None):
             return f"the session is paused by {self.paused_by}; nothing opens until it is resumed"
-        if self.state is not SessionState.ACTIVE:
+        if self.state not in (SessionState.ACTIVE, SessionState.PAUSED):
             return "the session is over"
         if len(self._channels) >= self.limits.channels:
             return f"{self.limits.channels} channels are open, and that is the limit"
@@ -263,7 +286,7 @@ class LiveSession:
             ]
         match event.verb:
             case Verb.PAUSE:
-                return self.pause.taken_over(event) if self.pause else self._pause(event)
+                return self.pause.taken_over(event) if self.pause else self._pause_ordered(event)
             case Verb.RESUME:
                 return self._resume(event)
             case Verb.WARN:
@@ -281,6 +304,8 @@ class LiveSession:
         own = event.by == self.operator
         if event.verb is Verb.RESUME and own:
             return f"{event.by} works in this session; somebody else must resume it"
+        if event.verb is Verb.RESUME and self.supervision and not self.supervision.watched:
+            return REFUSAL
         if event.verb is Verb.PAUSE and self.pause is not None:
             # Who is paused must not calm those who are to look after it.
             return self.pause.refusal("" if own else event.hold)
@@ -290,30 +315,33 @@ class LiveSession:
             return f"{most} messages in {span:g} s are the most; say it again in {wait:.0f} s"
         return None
 
-    def _pause(self, event: Directed) -> list[Effect]:
+    def _pause_ordered(self, event: Directed) -> list[Effect]:
+        done = "input stopped, output withheld" + ("" if event.hold else "; unwatched")
+        effects = self._pause(event.at, event.by, event.reason, event.hold)
+        return [*effects, Acknowledge(event.directive, Outcome.DONE, done)]
+
+    def _pause(self, at: float, by: str, reason: str, hold: str = "") -> list[Effect]:
         self.state = SessionState.PAUSED
-        self.pause = Pause(self.attention, event.by, event.hold)
-        self._timers.paused(event.at)
-        done = "input stopped, output withheld"
-        alone = self.pause.begun(event.at)
+        self.pause = Pause(self.attention, by, hold)
+        self._timers.paused(at)
         return [
-            Mark(event.at, _label("pause", event), "pause"),
-            Checkpoint(event.at),
-            SaveState(SessionState.PAUSED, event.by),
-            *alone,
-            Audit("session.paused", event.by, event.reason),
+            Mark(at, _label("pause", by, reason), "pause"),
+            Checkpoint(at),
+            SaveState(SessionState.PAUSED, by),
+            *self.pause.begun(at),
+            Audit("session.paused", by, reason),
             HoldInput(),
-            Announce(NoticeKind.PAUSE, event.by, event.reason),
-            Acknowledge(event.directive, Outcome.DONE, f"{done}; unwatched" if alone else done),
+            Announce(NoticeKind.PAUSE, by, reason),
         ]
 
     def _resume(self, event: Directed) -> list[Effect]:
         self.state = SessionState.ACTIVE
+        self._began = True
         calm = self._pause_over()
         self._timers.resumed(event.at)
         closing = event.held if event.close_held else ()
         return [
-            Mark(event.at, _label("resume", event), "resume"),
+            Mark(event.at, _label("resume", event.by, event.reason), "resume"),
             Checkpoint(event.at),
             SaveState(SessionState.ACTIVE),
             *calm,
@@ -349,13 +377,14 @@ class LiveSession:
         effects: list[Effect] = []
         if self.pause is not None:
             effects += self.pause.tick(at)
+        effects += self._supervised(at)
         for due in self._timers.due(at):
             if due.ends:
                 lives_on = [Audit("grant.expire", BROKER, _LIVES_ON)]
                 first = lives_on if due.limit is Limit.GRANT else []
                 return [*effects, *self._end(at, due.sentence, BROKER, *first)]
             effects += _limit(at, due.sentence)
-            if due.limit is Limit.PAUSE:
+            if due.limit in (Limit.PAUSE, Limit.UNSUPERVISED):
                 effects += self.attention.draw(ENDING_SOON)
         return effects
 
@@ -380,6 +409,8 @@ class LiveSession:
             return []
         self.state = SessionState.ENDING
         calm = self._pause_over()
+        if self.supervision is not None:
+            calm += self.supervision.over()
         self._end_reason, self._ended_by = reason, by
         marks: list[Effect] = []
         if recorded:
@@ -409,5 +440,5 @@ def _limit(at: float, sentence: str) -> list[Effect]:
     ]
 
 
-def _label(verb: str, event: Directed) -> str:
-    return f"{verb} by {event.by}: {event.reason}" if event.reason else f"{verb} by {event.by}"
+def _label(verb: str, by: str, reason: str) -> str:
+    return f"{verb} by {by}: {reason}" if reason else f"{verb} by {by}"

@@ -25,6 +25,8 @@ class Limits:
     """Channels open at once on one connection."""
     connections: int = 20
     """Authenticated connections of one identity at once."""
+    unsupervised_s: float = 120.0
+    """How long a supervised session waits, paused, for a supervisor who watches; then it ends."""
 
 
 class InputRecording(StrEnum):

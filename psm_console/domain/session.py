@@ -34,6 +34,22 @@ class Verb(StrEnum):
     TERMINATE = "terminate"
 
 
+TRANSITIONS: dict[tuple[SessionState, Verb], SessionState] = {
+    (SessionState.ACTIVE, Verb.PAUSE): SessionState.PAUSED,
+    (SessionState.PAUSED, Verb.PAUSE): SessionState.PAUSED,
+    (SessionState.PAUSED, Verb.RESUME): SessionState.ACTIVE,
+    (SessionState.ACTIVE, Verb.WARN): SessionState.ACTIVE,
+    (SessionState.PAUSED, Verb.WARN): SessionState.PAUSED,
+    (SessionState.CONNECTING, Verb.TERMINATE): SessionState.ENDING,
+    (SessionState.ACTIVE, Verb.TERMINATE): SessionState.ENDING,
+    (SessionState.PAUSED, Verb.TERMINATE): SessionState.ENDING,
+}
+"""Where an order leads; a missing key is an order that the state refuses.
+
+A second pause takes over one that nobody holds.
+"""
+
+
 class ChannelKind(StrEnum):
     """The kinds of SSH channel that a session may open."""
 

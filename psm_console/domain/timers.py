@@ -16,6 +16,7 @@ class Limit(StrEnum):
     DURATION = "duration"
     GRANT = "grant"
     PAUSE = "pause"
+    UNSUPERVISED = "unsupervised"
     DRAIN = "drain"
 
 
@@ -24,6 +25,7 @@ _ENDINGS = {
     Limit.DURATION: "the longest duration of {span} is reached",
     Limit.GRANT: "the grant has expired",
     Limit.PAUSE: "paused for {span}, the longest a pause may last",
+    Limit.UNSUPERVISED: "no supervisor has watched for {span}",
     Limit.DRAIN: "the broker is being replaced",
 }
 _WARNINGS = {
@@ -31,6 +33,7 @@ _WARNINGS = {
     Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
     Limit.GRANT: "this session ends in {left}: the grant expires then",
     Limit.PAUSE: "this session stays paused and is ended in {left}",
+    Limit.UNSUPERVISED: "this session ends in {left} unless a supervisor watches",
     Limit.DRAIN: "this session ends in {left}: the broker is being replaced; "
     "log in again to go on in a new one",
 }
@@ -55,6 +58,7 @@ class Timers:
             Limit.DURATION: limits.duration_s,
             Limit.GRANT: grant_expires_at or 0.0,
             Limit.PAUSE: limits.pause_s,
+            Limit.UNSUPERVISED: limits.unsupervised_s,
             Limit.DRAIN: 0.0,
         }
         self._ends: dict[Limit, float] = {}
@@ -84,6 +88,15 @@ class Timers:
         self._ends.pop(Limit.PAUSE, None)
         self._warned -= {Limit.PAUSE, Limit.IDLE}
         self._set(Limit.IDLE, self._limits.idle_s, at)
+
+    def unsupervised(self, at: float) -> None:
+        """Nobody who may supervise the session watches it."""
+        self._set(Limit.UNSUPERVISED, self._limits.unsupervised_s, at)
+
+    def supervised(self) -> None:
+        """Somebody watches again."""
+        self._ends.pop(Limit.UNSUPERVISED, None)
+        self._warned.discard(Limit.UNSUPERVISED)
 
     def draining(self, at: float, left_s: float) -> str:
         """End in `left_s` seconds at the latest; return the sentence that says so now."""

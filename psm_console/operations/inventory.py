@@ -205,9 +205,12 @@ def _lost_ground(
     old = next((grant for grant in before.grants if grant.id == session.grant), None)
     answer = decide(session.operator, session.account, after, now)
     # The broker cuts a session at the end of the grant it started with; another grant carries
-    # it on only when it lasts at least as long.
-    if isinstance(answer, Allowed) and _lasts(answer.grant, old):
-        return None
+    # it on only when it lasts at least as long, and asks for no supervisor that this one has not.
+    if isinstance(answer, Allowed):
+        if answer.grant.supervised and not (old is not None and old.supervised):
+            return f"{session.account} is for {session.operator} under supervision only now"
+        if _lasts(answer.grant, old):
+            return None
     return f"the grant of {session.account} to {session.operator} was removed"
 
 
@@ -240,4 +243,5 @@ def _named(inventory: Inventory) -> dict[str, object]:
 
 def _grant_name(grant: Grant) -> str:
     until = "" if grant.expires_at is None else f" until {grant.expires_at:%Y-%m-%d %H:%M}Z"
-    return f"grant {grant.operator} → {grant.account}{until} ({grant.id})"
+    watched = ", supervised" if grant.supervised else ""
+    return f"grant {grant.operator} → {grant.account}{until}{watched} ({grant.id})"

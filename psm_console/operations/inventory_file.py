@@ -87,6 +87,7 @@ class _GrantTable(msgspec.Struct, forbid_unknown_fields=True):
     account: str
     starts_at: datetime | None = None
     expires_at: datetime | None = None
+    supervised: bool = False
 
 
 @told
@@ -132,9 +133,12 @@ def inventory_of(tables: dict[str, Any], folder: Path) -> Inventory:
     return Inventory(identities, targets, accounts, grants, groups)
 
 
-def grant_id(operator: str, account: AccountRef, *window: datetime | None) -> GrantId:
+def grant_id(
+    operator: str, account: AccountRef, *window: datetime | None, supervised: bool = False
+) -> GrantId:
     """Return the id of a standing grant: the same grant has the same id at each `apply`."""
-    text = "\n".join([operator, str(account), *(str(at) for at in window)])
+    more = ["supervised"] if supervised else []
+    text = "\n".join([operator, str(account), *(str(at) for at in window), *more])
     return GrantId(f"g-{hashlib.sha256(text.encode()).hexdigest()[:12]}")
 
 
@@ -266,8 +270,8 @@ def _grant(table: object, at: str) -> Grant:
     )
     if starts is not None and expires is not None and expires <= starts:
         _fail(f"{at}.expires_at", "expected a time after starts_at")
-    made = grant_id(row.operator, account, starts, expires)
-    return Grant(made, row.operator, account, starts, expires)
+    made = grant_id(row.operator, account, starts, expires, supervised=row.supervised)
+    return Grant(made, row.operator, account, starts, expires, row.supervised)
 
 
 def _instant(value: datetime | None, at: str) -> datetime | None:

@@ -37,6 +37,7 @@ class Watch:
     actor: Identity
     folder: Path
     """Where the live recording is."""
+    purpose: str = "shadow"
 
 
 @told
@@ -80,7 +81,8 @@ def start_watching(
 ) -> Watch:
     """Note in the audit log that `actor` looks, then say where the live recording is.
 
-    `purpose` is `shadow`, or `preview` for the small pane beside the list. Nothing of the
+    `purpose` is `shadow`, or `preview` for the small pane beside the list, by which nobody
+    supervises. Nothing of the
     session may be shown before this has returned. What is over is no session to watch but a
     recording to open, and needs that right: an analyst could look back with this otherwise.
     """
@@ -90,9 +92,9 @@ def start_watching(
     known = require(store, actor, action, now, session=session)
     token = secrets.token_hex(8)
     with store.transaction():
-        store.watchers.enter(session.id, known.name, token, now)
+        store.watchers.enter(session.id, known.name, token, now, purpose)
         _note(store, known, "session.shadow", session.id, now, {"purpose": purpose, "watch": token})
-    return Watch(token, session, known, store.home.recording(session.id))
+    return Watch(token, session, known, store.home.recording(session.id), purpose)
 
 
 @told
@@ -103,7 +105,8 @@ def keep_watching(store: Store, watch: Watch, now: datetime) -> bool:
         return False
     if not store.watchers.refresh(watch.token, now):
         # The machine slept: others saw nobody watching, now they see somebody again.
-        store.watchers.enter(watch.session.id, watch.actor.name, watch.token, now)
+        name, token = watch.actor.name, watch.token
+        store.watchers.enter(watch.session.id, name, token, now, watch.purpose)
     return True
 
 

@@ -28,6 +28,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "limits.idle_s": (0, YEAR_S),
     "limits.duration_s": (0, YEAR_S),
     "limits.pause_s": (0, YEAR_S),
+    "limits.unsupervised_s": (0, YEAR_S),
     "limits.warn_s": (0, YEAR_S),
     "limits.withheld_bytes": (1 << 12, 64 << 20),
     "limits.channels": (1, 100),

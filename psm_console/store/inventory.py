@@ -125,8 +125,8 @@ class InventoryRows:
 
     def _insert_grant(self, grant: Grant) -> None:
         self._db.run(
-            "INSERT INTO grants (id, operator, account, target, starts_at, expires_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO grants (id, operator, account, target, starts_at, expires_at, supervised)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 grant.id,
                 grant.operator,
@@ -134,6 +134,7 @@ class InventoryRows:
                 grant.account.target,
                 to_text(grant.starts_at),
                 to_text(grant.expires_at),
+                grant.supervised,
             ),
         )
 
@@ -208,4 +209,5 @@ def _grant(row: sqlite3.Row) -> Grant:
             account=AccountRef(row["account"], row["target"]),
             starts_at=to_time(row["starts_at"]),
             expires_at=to_time(row["expires_at"]),
+            supervised=row["supervised"] == 1,
         )

@@ -174,3 +174,10 @@ def m007_holds(db: Database) -> None:
 def m008_forwards(db: Database) -> None:
     """Where sessions on a target may forward to."""
     db.execute("ALTER TABLE targets ADD COLUMN forwards TEXT NOT NULL DEFAULT '[]'")
+
+
+@migrations()
+def m009_supervised(db: Database) -> None:
+    """Grants whose sessions somebody has to watch; which watchers have the session before them."""
+    db.execute("ALTER TABLE grants ADD COLUMN supervised INTEGER NOT NULL DEFAULT 0")
+    db.execute("ALTER TABLE watchers ADD COLUMN purpose TEXT NOT NULL DEFAULT 'shadow'")

@@ -28,7 +28,7 @@ from .workers import WorkerRows
 
 APPLICATION_ID = 0x50534D31
 """`PSM1` in the header of the file, so that nobody's database is taken for ours."""
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """How many migrations schema.py has; kept here because reading must not load sqlite-utils."""
 
 

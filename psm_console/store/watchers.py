@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from psm_console.domain.names import SessionId
+from psm_console.domain.names import SessionId, WorkerId
 
 from .connection import Connection
 from .values import to_text
@@ -13,21 +14,41 @@ STAYS_S = 15.0
 """How long a watcher counts after its last refresh."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """A window in which a session is shadowed; `beat` is another text each time it was refreshed.
+
+    No time: what counts is whether it changes, on the clock of who looks, so that a wall clock
+    that is set neither ends a watch nor keeps a dead one.
+    """
+
+    session: SessionId
+    identity: str
+    beat: str
+
+
 class WatcherRows:
     """The table of watchers."""
 
     def __init__(self, connection: Connection):
         self._db = connection
 
-    def enter(self, session: SessionId, identity: str, token: str, now: datetime) -> None:
+    def enter(
+        self,
+        session: SessionId,
+        identity: str,
+        token: str,
+        now: datetime,
+        purpose: str = "shadow",
+    ) -> None:
         """Note that `identity` watches; `token` names this one window."""
         at = to_text(now)
         with self._db.transaction():
             self._db.run("DELETE FROM watchers WHERE seen_at < ?", (_oldest(now),))
             self._db.run(
-                "INSERT OR REPLACE INTO watchers (token, session, identity, since, seen_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (token, session, identity, at, at),
+                "INSERT OR REPLACE INTO watchers"
+                " (token, session, identity, since, seen_at, purpose) VALUES (?, ?, ?, ?, ?, ?)",
+                (token, session, identity, at, at, purpose),
             )
 
     def refresh(self, token: str, now: datetime) -> bool:
@@ -49,6 +70,18 @@ class WatcherRows:
         """Forget all who watched a session that is over."""
         with self._db.transaction():
             self._db.run("DELETE FROM watchers WHERE session = ?", (session,))
+
+    def shadowing(self, worker: WorkerId) -> dict[str, Watching]:
+        """Return the windows that show a session of `worker` and nothing else, by token."""
+        rows = self._db.rows(
+            "SELECT w.token, w.session, w.identity, w.seen_at FROM watchers w"
+            " JOIN sessions s ON s.id = w.session WHERE s.worker = ? AND w.purpose = 'shadow'",
+            (worker,),
+        )
+        return {
+            row["token"]: Watching(SessionId(row["session"]), row["identity"], row["seen_at"])
+            for row in rows
+        }
 
     def present(self, now: datetime) -> dict[SessionId, tuple[str, ...]]:
         """Return who watches each session, first comer first, each name once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from psm_console.domain.access import Allowed, Refused, decide
 from psm_console.domain.inventory import Account, Grant, Identity, Inventory, KeyFile, Role, Target
@@ -21,7 +22,7 @@ def inventory(*grants: Grant, roles: frozenset[Role] = frozenset({Role.OPERATOR}
     )
 
 
-def grant(operator: str = "ana", **times: datetime) -> Grant:
+def grant(operator: str = "ana", **times: Any) -> Grant:
     return Grant(GrantId(f"g-{operator}-{len(times)}"), operator, DB1, **times)
 
 
@@ -64,3 +65,9 @@ def test_an_unknown_account_and_one_without_a_grant_read_alike() -> None:
 
     assert isinstance(missing, Refused) and isinstance(ungranted, Refused)
     assert missing.reason.replace("db9", "db1") == ungranted.reason
+
+
+def test_a_grant_that_asks_for_a_supervisor_is_not_undone_by_one_beside_it() -> None:
+    answer = decide("ana", DB1, inventory(grant(), grant(supervised=True)), NOW)
+
+    assert isinstance(answer, Allowed) and answer.grant.supervised
