@@ -35,6 +35,8 @@ async def _work(process: asyncssh.SSHServerProcess[bytes]) -> None:
                 data = await process.stdin.read(1024)
             except asyncssh.TerminalSizeChanged:
                 continue
+            except (asyncssh.Error, OSError):
+                return
             if not data:
                 return
             process.stdout.write(data)
