@@ -18,6 +18,7 @@ from textual.theme import BUILTIN_THEMES
 from psm_console.domain.inventory import Identity
 from psm_console.domain.pause import unwatched
 from psm_console.domain.session import LIVE_STATES, Session, SessionState
+from psm_console.domain.supervision import unsupervised
 from psm_console.domain.text import visible
 from psm_console.operations.actions import Scope
 from psm_console.operations.errors import PsmError
@@ -213,15 +214,27 @@ class ConsoleApp(App[int]):
                 room.tell_chrome()
 
     def _alert(self, sessions: Sequence[Session]) -> None:
-        """Say aloud that a pause has lost who held it, unless it was so when we came."""
+        """Say aloud that a pause has lost who held it, unless it was so when we came.
+
+        Or that a supervised session waits for somebody who watches it.
+        """
         known = {each.id: each for each in self.place.sessions}
         for each in sessions:
             before = known.get(each.id)
-            if unwatched(each) and before is not None and not unwatched(before):
+            alone, waits = unwatched(each), unsupervised(each)
+            if before is None:
+                # One that begins by waiting is news too.
+                new = waits and self.place.as_of is not None
+            else:
+                new = (alone and not unwatched(before)) or (waits and not unsupervised(before))
+            if new:
+                what = "nobody holds the pause: resume it, hold it, or end it."
+                if waits:
+                    what = "waits for a supervisor who watches: shadow it, then resume, or end it."
                 self.bell()
                 self.notify(
                     f"{visible(each.operator)} on {visible(str(each.account))} is paused and "
-                    "nobody holds the pause: resume it, hold it, or end it.",
+                    f"{what}",
                     severity="warning",
                     markup=False,
                     timeout=30,

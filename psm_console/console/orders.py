@@ -7,6 +7,7 @@ from functools import partial
 from psm_console.domain.authorise import Action, Context, Permitted, authorise
 from psm_console.domain.pause import unwatched
 from psm_console.domain.session import Directive, Outcome, Session, SessionState, Verb
+from psm_console.domain.supervision import unsupervised
 from psm_console.domain.text import visible
 from psm_console.operations.errors import PsmError
 
@@ -75,6 +76,8 @@ def _question_of_resume(session: Session, facts: tuple[tuple[str, str], ...]) ->
             "terminal, and none of it runs."
         )
         others.append(("close", "Resume, close these"))
+    if unsupervised(session):
+        said += " It works only while a supervisor shadows it: do that first, or this is refused."
     if unwatched(session):
         said += " Nobody holds this pause: hold it instead, and it stays."
         others.append(("hold", "Hold the pause"))

@@ -11,6 +11,7 @@ from .authorise import Action, Permitted, authorise
 from .effects import Audit, Effect
 from .inventory import Identity
 from .pause import ENDING_SOON
+from .session import LIVE_STATES, Session
 from .timers import Timers
 
 LEASE_S = 2.6
@@ -25,6 +26,12 @@ def may_supervise(identity: Identity, operator: str) -> bool:
     wanted = (Action.SESSION_SHADOW, Action.SESSION_PAUSE, Action.SESSION_TERMINATE)
     allowed = all(isinstance(authorise(identity, action), Permitted) for action in wanted)
     return allowed and identity.name != operator
+
+
+def unsupervised(session: Session) -> bool:
+    """Whether `session` needs a supervisor who watches it, and has none."""
+    marked = UNSUPERVISED in (session.attention or "").split("; ")
+    return marked and session.state in LIVE_STATES
 
 
 class Supervision:

@@ -11,6 +11,7 @@ import pytest
 from psm_console.domain.inventory import Role
 from psm_console.domain.pause import UNWATCHED
 from psm_console.domain.session import Directive, Held, Outcome, Receipt, SessionState, Verb
+from psm_console.domain.supervision import UNSUPERVISED
 from tests.console.driving import console
 from tests.console.stage import WORKER, Stage, StagedSession
 from tests.support.waiting import eventually
@@ -77,6 +78,19 @@ async def test_others_are_told_when_a_pause_loses_who_held_it_and_can_hold_it(
         await seen.press("tab", "tab", "enter")
         order = await ordered(stage)
         assert (order.verb, bool(order.hold)) == (Verb.PAUSE, True)
+
+
+async def test_a_supervised_session_that_waits_is_told_even_when_it_begins_so(
+    stage: Stage,
+) -> None:
+    stage.session("s-1")
+    async with console(stage) as seen:
+        await seen.shows("ana")
+        second = stage.session("s-2")
+        with stage.store.transaction():
+            pauses(stage, second, by="broker")
+            stage.store.sessions.set_attention(second.id, f"{UNSUPERVISED}; {UNWATCHED}")
+        await seen.shows("shadow it, then resume")
 
 
 async def test_a_resume_offers_to_close_what_has_input_that_waits(stage: Stage) -> None:

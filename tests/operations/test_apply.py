@@ -351,6 +351,23 @@ class TestEnding:
 
         assert bool(done.ended) is ends
 
+    @pytest.mark.parametrize(("had", "has"), [(False, True), (True, False), (True, True)])
+    def test_a_right_that_is_supervised_from_now_on_ends_what_began_without(
+        self, place: Office, had: bool, has: bool
+    ) -> None:
+        def grant(supervised: bool) -> Grant:
+            made = grant_id("ana", ROOT, None, None, supervised=supervised)
+            return Grant(made, "ana", ROOT, supervised=supervised)
+
+        change(place, lambda one: replace(one, grants=(grant(had),)))
+        place.begin(grant=grant(had).id)
+
+        done = change(place, lambda one: replace(one, grants=(grant(has),)))
+
+        assert [one.reason for one in done.ended] == (
+            [f"{ROOT} is for ana under supervision only now"] if has and not had else []
+        )
+
 
 @pytest.mark.parametrize(
     "act",

@@ -84,6 +84,14 @@ def test_the_same_grant_has_the_same_id_at_each_reading(tmp_path: Path, key: str
     assert len({grant.id for grant in one.grants}) == 2
 
 
+def test_a_supervised_grant_is_another_grant_than_one_that_is_not(tmp_path: Path) -> None:
+    texts = [GRANT, f"{GRANT}supervised = false\n", f"{GRANT}supervised = true\n"]
+    found = [grant for text in texts for grant in read(tmp_path, text).grants]
+
+    assert [one.supervised for one in found] == [False, False, True]
+    assert found[0] == found[1] and found[2].id != found[0].id
+
+
 def test_an_empty_file_declares_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, "") == Inventory({}, {}, {}, ())
 
@@ -175,6 +183,7 @@ GRANT = '[[grants]]\noperator = "ana"\naccount = "root@db1"\n'
         ("[grants.x]\noperator = 'a'", "grants: expected a list"),
         ("[[grants]]\noperator = 'ana'", "grants[0].account: is missing"),
         (GRANT + "grant = 1", "grants[0].grant: is not known here"),
+        (GRANT + 'supervised = "no"', "grants[0].supervised: expected `bool"),
         (GRANT.replace("root@db1", "root"), "grants[0].account: 'root' is not ACCOUNT@TARGET"),
         (GRANT.replace("root@db1", "a@b@c"), "grants[0].account:"),
         (GRANT.replace('"ana"', '"../x"'), "grants[0].operator:"),

@@ -44,6 +44,7 @@ def test_an_inventory_reads_back_as_it_was_stored(tmp_path: Path) -> None:
         grants=(
             *plain.grants,
             Grant(GrantId("g-2"), "robot", app, NOON, NOON + timedelta(hours=1)),
+            Grant(GrantId("g-3"), "ana", app, supervised=True),
         ),
     )
     with make_store(tmp_path) as store:
