@@ -44,10 +44,12 @@ class Obedience:
         """Carry out what was ordered since the last look, and see who still holds a pause."""
         try:
             claimed = await self._store.call(partial(_claim, self._worker, utc_now()))
-            # Whoever resumes may have begun to watch a moment ago.
-            await self._supervision.look()
-            for directive in claimed:
-                self._direct(directive)
+            try:
+                # Whoever resumes may have begun to watch a moment ago.
+                await self._supervision.look()
+            finally:
+                for directive in claimed:
+                    self._direct(directive)
             await self._look_at_holds()
         except StoreError as error:
             log.error("the store does not answer: %s", error)

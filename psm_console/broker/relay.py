@@ -82,10 +82,14 @@ class Relay(Coupling):
         self._session.spawn(self._open_target(), f"open channel {self.channel.number}")
 
     def operator_closed(self) -> None:
-        """The client's channel is gone; one that waited has no other half to wait for."""
+        """The client's channel is gone."""
+        self._wait_no_more()
+        super().operator_closed()
+
+    def _wait_no_more(self) -> None:
+        """Have what waited for a resume never start: there is no other half to wait for."""
         self._target_done = self._target_done or bool(self.channel.waits)
         self.channel.waits = ""
-        super().operator_closed()
 
     def refuse(self, reason: str) -> None:
         """Tell the client on stderr why there is nothing here, and close."""
@@ -191,6 +195,7 @@ class Relay(Coupling):
 
     def hang_up(self, text: str | None, status: int) -> None:
         """End both halves; the operator reads `text`, and the client gets `status`."""
+        self._wait_no_more()
         self.input.closed()
         self.output.close()
         program, client = self._program, self._client

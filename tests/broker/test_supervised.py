@@ -104,6 +104,22 @@ def test_a_command_runs_only_when_a_supervisor_watches_and_resumes(watched: Stan
     assert process.returncode == 0 and marker.exists()
 
 
+@pytest.mark.attack
+def test_a_resume_that_closes_what_waits_never_starts_it(watched: Stand) -> None:
+    marker = watched.sshd.folder / "never"
+    process = waiting(watched, f"touch {marker}; cat")
+    assert process.stdin
+    process.stdin.write(b"input")
+    process.stdin.flush()
+    session = watched.session()
+    eventually_sync(lambda: watched.session().held, what="what waits")
+    with Watcher(watched, session, "sue"):
+        assert watched.order(session, Verb.RESUME, close_held=True).outcome is Outcome.DONE
+        assert process.wait(10) == 1
+        (channel,) = watched.last().channels
+    assert channel.closed_at and not marker.exists()
+
+
 def test_a_client_that_leaves_while_it_waits_ends_its_session(watched: Stand) -> None:
     process = waiting(watched)
     process.kill()
