@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -69,9 +69,11 @@ def watched(stand: Stand) -> Iterator[Stand]:
     stand.apply(stand.inventory())
 
 
-def waiting(stand: Stand, command: str = "cat") -> subprocess.Popen[bytes]:
+def waiting(
+    stand: Stand, command: str = "cat", options: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
     """Start a command whose client has been told that it waits."""
-    process = stand.popen(command)
+    process = stand.popen(command, options=options)
     assert process.stderr
     assert any(UNSUPERVISED.encode() in line for line in process.stderr)  # the banner comes first
     return process
@@ -107,17 +109,20 @@ def test_a_command_runs_only_when_a_supervisor_watches_and_resumes(watched: Stan
 @pytest.mark.attack
 def test_a_resume_that_closes_what_waits_never_starts_it(watched: Stand) -> None:
     marker = watched.sshd.folder / "never"
-    process = waiting(watched, f"touch {marker}; cat")
-    assert process.stdin
-    process.stdin.write(b"input")
-    process.stdin.flush()
-    session = watched.session()
-    eventually_sync(lambda: watched.session().held, what="what waits")
-    with Watcher(watched, session, "sue"):
-        assert watched.order(session, Verb.RESUME, close_held=True).outcome is Outcome.DONE
-        assert process.wait(10) == 1
-        (channel,) = watched.last().channels
-    assert channel.closed_at and not marker.exists()
+    with watched.client.master(watched.user) as through:
+        process = waiting(watched, f"touch {marker}; cat", through)
+        assert process.stdin
+        process.stdin.write(b"input")
+        process.stdin.flush()
+        session = watched.session()
+        eventually_sync(lambda: watched.session().held, what="what waits")
+        with Watcher(watched, session, "sue"):
+            assert watched.order(session, Verb.RESUME, close_held=True).outcome is Outcome.DONE
+            assert process.wait(10) == 1
+            # What would have been started with it has been by the time that this is answered.
+            after = watched.popen("echo up", options=through)
+            assert after.communicate(timeout=20)[0] == b"up\n"
+    assert not marker.exists()
 
 
 def test_a_client_that_leaves_while_it_waits_ends_its_session(watched: Stand) -> None:
