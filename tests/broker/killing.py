@@ -161,6 +161,11 @@ class Killing:
             eventually_sync(lambda client=client: client.got, what="a session that prints")
             new = [s for s in self._store.sessions.list() if s.id not in before]
             held[len(self._clients) - 1] = new[-1]
+            # A file that the store has never heard of would be an orphan, and rightly.
+            eventually_sync(
+                lambda name=new[-1].id: self._store.sessions.get(name).channels,
+                what="the channel to be stored",
+            )
         for number in held:
             self._clients[number].go()
         return held
