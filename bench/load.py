@@ -23,7 +23,7 @@ from pathlib import Path
 
 import asyncssh
 
-from psm_console.broker.moment import new_id
+from psm_console.broker.entry.moment import new_id
 from psm_console.domain.names import DirectiveId
 from psm_console.domain.session import Directive, Outcome, Session, Verb
 from psm_console.store import Home, Store

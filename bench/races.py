@@ -20,7 +20,7 @@ import sys
 import threading
 from pathlib import Path
 
-from psm_console.broker.driver import SessionDriver
+from psm_console.broker.session.driver import SessionDriver
 from psm_console.domain.session import Outcome, Verb
 from tests.broker.stand import Stand
 from tests.support.terminal import PtyProcess

@@ -4,6 +4,6 @@ The only room that speaks SSH. What it decides, `domain/` decides; what it write
 `recording/` before it is forwarded.
 """
 
-from .supervisor import Serving, default_workers, serve
+from .service.supervisor import Serving, default_workers, serve
 
 __all__ = ["Serving", "default_workers", "serve"]

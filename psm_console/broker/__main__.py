@@ -16,10 +16,10 @@ from psm_console.recording.events import RecordingError
 from psm_console.store import Home, HomeError, StoreError
 
 from .descriptors import raise_limit
-from .draining import drain
-from .listening import ListenError, adopt
-from .serve import Running, working
-from .tally import Tally
+from .entry.tally import Tally
+from .service.draining import drain
+from .service.listening import ListenError, adopt
+from .service.serve import Running, working
 
 log = logging.getLogger(__name__)
 

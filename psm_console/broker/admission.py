@@ -25,14 +25,14 @@ from psm_console.store import Home, Store, StoreError, StoreThread
 
 from .descriptors import CROWDED, FOR_SESSIONS, Descriptors
 from .disk import Disk
-from .driver import Brief, SessionDriver, Surroundings
-from .ground import KEY_GONE, Ground
-from .journal import Journal
-from .keyring import Proof
-from .moment import new_id, utc_now
+from .entry.keyring import Proof
+from .entry.moment import new_id, utc_now
+from .entry.refusals import RefusalLog
 from .operator import OperatorLeg, RefusedError
-from .refusals import RefusalLog
 from .reserve import Reserve
+from .session.driver import Brief, SessionDriver, Surroundings
+from .session.ground import KEY_GONE, Ground
+from .session.journal import Journal
 
 log = logging.getLogger(__name__)
 

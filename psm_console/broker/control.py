@@ -32,9 +32,9 @@ from psm_console.store.control import (
 )
 from psm_console.store.values import to_json
 
-from .driver import SessionDriver
-from .moment import new_id, utc_now
-from .refusals import RefusalLog
+from .entry.moment import new_id, utc_now
+from .entry.refusals import RefusalLog
+from .session.driver import SessionDriver
 
 log = logging.getLogger(__name__)
 

@@ -18,13 +18,13 @@ from psm_console.domain.access import may_reach
 from psm_console.domain.inventory import Inventory
 from psm_console.domain.text import visible
 
-from .authentication import OperatorConnection
-from .halves import give
-from .keyring import Proof
-from .login import LoginGround
-from .moment import utc_now
-from .operator_options import operator_options
-from .outer import Outer, Peer
+from .channel.halves import give
+from .entry.authentication import OperatorConnection
+from .entry.keyring import Proof
+from .entry.login import LoginGround
+from .entry.moment import utc_now
+from .entry.outer import Outer, Peer
+from .ssh.operator_options import operator_options
 
 log = logging.getLogger(__name__)
 

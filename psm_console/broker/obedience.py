@@ -12,9 +12,9 @@ from psm_console.domain.names import SessionId, WorkerId
 from psm_console.domain.session import Directive, Outcome, Receipt, SessionState, Verb
 from psm_console.store import Store, StoreError, StoreThread
 
-from .driver import SessionDriver
-from .moment import utc_now
-from .supervision import Supervision
+from .entry.moment import utc_now
+from .session.driver import SessionDriver
+from .session.supervision import Supervision
 
 log = logging.getLogger(__name__)
 

@@ -21,19 +21,19 @@ from psm_console.domain.inventory import Target
 from psm_console.domain.names import AccountRef
 from psm_console.domain.text import visible
 
-from .doorway import Doorway
-from .driver import CrowdedError, SessionDriver
-from .forward import NotForwardedError
-from .forward_halves import OperatorForwardHalf
-from .halves import OperatorHalf
+from .channel.forward import NotForwardedError
+from .channel.forward_halves import OperatorForwardHalf
+from .channel.halves import OperatorHalf
+from .entry.doorway import Doorway
+from .entry.keyring import Proof
+from .entry.login import FORM, LoginDesk
+from .entry.outer import Outer
+from .entry.second_step import Challenge
 from .jump import ONE_DEEP, SSH_PORT, CarriedLeg, JumpGround, Jumps, unknown
-from .keyring import Proof
-from .login import FORM, LoginDesk
-from .outer import Outer
-from .second_step import Challenge
-from .target import TargetRefusedError
-from .visit import VisitRefusedError
-from .visitors import Guest, Visitors
+from .session.driver import CrowdedError, SessionDriver
+from .ssh.target import TargetRefusedError
+from .visit.visit import VisitRefusedError
+from .visit.visitors import Guest, Visitors
 
 log = logging.getLogger(__name__)
 

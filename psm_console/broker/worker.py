@@ -22,25 +22,25 @@ from psm_console.recording.signing import Signer
 from psm_console.store import Home, Ringer, Store, StoreThread, listen
 
 from .admission import Admission
-from .attendance import Attendance
 from .control import Control
 from .descriptors import FOR_CHANNELS, Descriptors
 from .disk import Disk
-from .doorway import Doorway
-from .driver import SessionDriver
-from .ground import Ground
-from .keyring import Keyring, Proof
-from .moment import new_id, utc_now
+from .entry.attendance import Attendance
+from .entry.doorway import Doorway
+from .entry.keyring import Keyring, Proof
+from .entry.moment import new_id, utc_now
+from .entry.outer import Outer
+from .entry.refusals import RefusalLog
+from .entry.slowdown import Slowdown
+from .entry.tally import Tally
 from .obedience import Obedience
 from .operator import OperatorLeg
-from .outer import Outer
 from .policy_file import PolicyFile
-from .refusals import RefusalLog
 from .reserve import Reserve
-from .slowdown import Slowdown
-from .supervision import Supervision
-from .tally import Tally
-from .visitors import Visitors
+from .session.driver import SessionDriver
+from .session.ground import Ground
+from .session.supervision import Supervision
+from .visit.visitors import Visitors
 
 log = logging.getLogger(__name__)
 

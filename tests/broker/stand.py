@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from psm_console.broker.moment import new_id
-from psm_console.broker.serve import Running, running
+from psm_console.broker.entry.moment import new_id
+from psm_console.broker.service.serve import Running, running
 from psm_console.credentials import make_key, public_line
 from psm_console.domain.inventory import (
     Account,

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from psm_console.broker import announcer
-from psm_console.broker.announcer import Announcer
-from psm_console.broker.tracker import TerminalTracker
+from psm_console.broker.notice import announcer
+from psm_console.broker.notice.announcer import Announcer
+from psm_console.broker.notice.tracker import TerminalTracker
 from psm_console.domain.session import Size
 from psm_console.terminal import Screen
 from tests.support.waiting import eventually

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import asyncssh
 import pytest
 
-from psm_console.broker.attendance import Attendance, OwnCounts
+from psm_console.broker.entry.attendance import Attendance, OwnCounts
 from tests.support.waiting import eventually
 
 from .asking import Answering, connect

@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 from asyncssh.packet import String
 
-from psm_console.broker.channel_request import _Command
+from psm_console.broker.channel.channel_request import _Command
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand

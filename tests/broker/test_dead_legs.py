@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import asyncssh
 import pytest
 
-from psm_console.broker import algorithms
+from psm_console.broker.ssh import algorithms
 from psm_console.domain.session import LIVE_STATES, Session
 from tests.support.waiting import eventually_sync
 

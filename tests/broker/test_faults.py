@@ -111,7 +111,8 @@ def test_a_locked_store_leaves_live_sessions_alone_and_refuses_new_ones(stand: S
 SERVE = """
 import asyncio, json, sys
 from pathlib import Path
-from psm_console.broker import Serving, serve
+from psm_console.broker import Serving
+from psm_console.broker.service import serve
 from psm_console.store import Home
 
 def ready(said):

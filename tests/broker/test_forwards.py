@@ -17,7 +17,7 @@ from unittest import mock
 import asyncssh
 import pytest
 
-from psm_console.broker import forward
+from psm_console.broker.channel import forward
 from psm_console.domain.inventory import Target
 from psm_console.domain.session import ChannelKind, Verb
 from psm_console.recording.signing import Signer, TrustedKeys

@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 from asyncssh.packet import String, UInt32
 
-from psm_console.broker import coupling, relay
+from psm_console.broker.channel import coupling, relay
 from psm_console.domain.inventory import Target
 from psm_console.domain.session import Outcome, Session, Verb
 from tests.support.waiting import eventually

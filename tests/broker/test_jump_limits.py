@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from psm_console.broker import algorithms
+from psm_console.broker.ssh import algorithms
 from psm_console.domain.session import Outcome, SessionState, Verb
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ import asyncssh
 import pytest
 from asyncssh.kex import get_kex_algs
 
-from psm_console.broker import algorithms
+from psm_console.broker.ssh import algorithms
 from psm_console.domain.inventory import Target
 
 from .stand import Stand

@@ -9,7 +9,7 @@ import threading
 import asyncssh
 import pytest
 
-from psm_console.broker.login import LoginDesk
+from psm_console.broker.entry.login import LoginDesk
 from tests.support.waiting import eventually
 
 from .jumper import Jumper

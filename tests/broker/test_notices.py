@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from psm_console.broker import announcer
+from psm_console.broker.notice import announcer
 from psm_console.domain import live
 from psm_console.domain.session import Outcome, Session, Verb
 from psm_console.recording.live import screen_now

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psm_console.broker import overlay
-from psm_console.broker.tracker import TerminalTracker
+from psm_console.broker.notice import overlay
+from psm_console.broker.notice.tracker import TerminalTracker
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 from psm_console.terminal import Screen

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from psm_console.broker.relay import Relay
+from psm_console.broker.channel.relay import Relay
 from psm_console.domain.session import Outcome, Verb
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from psm_console.broker import algorithms
+from psm_console.broker.ssh import algorithms
 from tests.support.tools import find_tool, need
 from tests.support.waiting import eventually_sync
 

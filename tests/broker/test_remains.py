@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from psm_console.broker.remains import put_away
+from psm_console.broker.service.remains import put_away
 from psm_console.domain.names import WorkerId
 from psm_console.domain.policy import RecordingPolicy
 from psm_console.domain.session import ChannelKind, Session, SessionState

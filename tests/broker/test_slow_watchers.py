@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from psm_console.broker import algorithms
-from psm_console.broker.driver import SessionDriver
+from psm_console.broker.session.driver import SessionDriver
+from psm_console.broker.ssh import algorithms
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand

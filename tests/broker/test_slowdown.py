@@ -12,8 +12,8 @@ from unittest import mock
 import asyncssh
 import pytest
 
-from psm_console.broker.login import LoginDesk
-from psm_console.broker.slowdown import Slowdown
+from psm_console.broker.entry.login import LoginDesk
+from psm_console.broker.entry.slowdown import Slowdown
 from tests.support.sshd import write_key
 from tests.support.waiting import eventually
 

@@ -13,10 +13,10 @@ from unittest import mock
 
 import pytest
 
-from psm_console.broker import algorithms
-from psm_console.broker.doorway import Doorway
-from psm_console.broker.listening import bind
-from psm_console.broker.tally import Tally
+from psm_console.broker.entry.doorway import Doorway
+from psm_console.broker.entry.tally import Tally
+from psm_console.broker.service.listening import bind
+from psm_console.broker.ssh import algorithms
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand

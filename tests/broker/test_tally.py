@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from psm_console.broker.attendance import Attendance
-from psm_console.broker.doorway import Doorway
-from psm_console.broker.tally import Tally, allot
+from psm_console.broker.entry.attendance import Attendance
+from psm_console.broker.entry.doorway import Doorway
+from psm_console.broker.entry.tally import Tally, allot
 
 pytestmark = pytest.mark.attack
 

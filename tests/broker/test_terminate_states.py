@@ -17,8 +17,8 @@ from unittest import mock
 
 import pytest
 
-from psm_console.broker import driver as driver_module
-from psm_console.broker.moment import elapsed
+from psm_console.broker.entry.moment import elapsed
+from psm_console.broker.session import driver as driver_module
 from psm_console.domain.session import Directive, Outcome, Session, SessionState, Verb
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Store

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from psm_console.broker.tracker import Place, TerminalTracker
+from psm_console.broker.notice.tracker import Place, TerminalTracker
 from psm_console.domain.session import Size
 from psm_console.terminal import Screen
 

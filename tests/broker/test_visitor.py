@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import asyncssh
 import pytest
 
-from psm_console.broker.visit import Visit
+from psm_console.broker.visit.visit import Visit
 from psm_console.domain.names import SessionId
 from psm_console.domain.policy import ConsolePolicy
 from psm_console.domain.session import SessionState, Verb

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from psm_console.broker import visitors
+from psm_console.broker.visit import visitors
 from psm_console.domain.inventory import PasswordFile
 from psm_console.domain.policy import ConsolePolicy
 from tests.support.openssh import environment

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psm_console.broker.visit import Visit
+from psm_console.broker.visit.visit import Visit
 from psm_console.credentials import ensure_signers, public_line
 from psm_console.domain.inventory import Identity, Inventory, Role
 from psm_console.domain.policy import ConsolePolicy

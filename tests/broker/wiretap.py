@@ -14,7 +14,7 @@ import pytest
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_NEWKEYS
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from psm_console.broker import packet_path
+from psm_console.broker.ssh import packet_path
 from psm_console.recording import evidence
 from psm_console.recording.decoding import LineDecoder, decode_block
 

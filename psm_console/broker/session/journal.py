@@ -27,7 +27,7 @@ from psm_console.recording.signing import Checkpoint
 from psm_console.recording.writer import Seal
 from psm_console.store import Store, StoreError, StoreThread
 
-from .live_channel import LiveChannel
+from ..channel.live_channel import LiveChannel
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ from psm_console.domain.live import BROKER
 from psm_console.domain.session import Session, Step
 from psm_console.recording.writer import SessionRecorder
 
-from . import notices
-from .coupling import Coupling
+from ..channel.coupling import Coupling
+from ..channel.live_channel import LiveChannel
+from ..notice import notices
 from .journal import Journal
-from .live_channel import LiveChannel
 
 log = logging.getLogger(__name__)
 

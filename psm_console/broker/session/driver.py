@@ -33,20 +33,20 @@ from psm_console.domain.policy import Policy
 from psm_console.domain.session import Held, Outcome, Session, SessionState
 from psm_console.recording.writer import SessionRecorder
 
-from . import target as target_leg
-from .coupling import Coupling
-from .descriptors import CROWDED_CHANNEL
-from .forward import ForwardRelay
-from .guard import RecordingGuard
+from ..channel.coupling import Coupling
+from ..channel.forward import ForwardRelay
+from ..channel.guard import RecordingGuard
+from ..channel.live_channel import LiveChannel
+from ..channel.opening import record
+from ..channel.relay import Relay
+from ..descriptors import CROWDED_CHANNEL
+from ..entry.keyring import Proof
+from ..entry.moment import elapsed
+from ..ssh import target as target_leg
+from ..ssh.wire import watch_wire
 from .hangup import HangUp
 from .journal import Journal
-from .keyring import Proof
-from .live_channel import LiveChannel
 from .meter import Meter
-from .moment import elapsed
-from .opening import record
-from .relay import Relay
-from .wire import watch_wire
 
 log = logging.getLogger(__name__)
 

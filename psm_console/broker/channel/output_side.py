@@ -11,11 +11,11 @@ from psm_console.domain.session import Size
 from psm_console.recording.live import screen_now
 from psm_console.terminal import Screen
 
-from . import notices
-from .announcer import Announcer
+from ..notice import notices
+from ..notice.announcer import Announcer
+from ..notice.tracker import TerminalTracker
 from .halves import STDERR, give
 from .live_channel import LiveChannel
-from .tracker import TerminalTracker
 from .valve import Valve
 from .withheld import Withheld
 

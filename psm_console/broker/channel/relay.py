@@ -13,12 +13,12 @@ from psm_console.domain.live import BROKER, Gate
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
-from . import notices
+from ..notice import notices
+from ..ssh.unsent import kill
 from .coupling import Coupling
 from .halves import STDERR, TargetHalf
 from .live_channel import ChannelSession
 from .pace import Pace
-from .unsent import kill
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from psm_console.domain.live import Gate
 from psm_console.domain.text import visible
 from psm_console.recording.forward_recorder import ForwardRecorder
 
-from . import algorithms
+from ..ssh import algorithms
 from .coupling import Coupling
 from .forward_halves import TargetForwardHalf
 from .live_channel import ChannelSession

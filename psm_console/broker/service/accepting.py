@@ -13,7 +13,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from .tally import Tally
+from ..entry.tally import Tally
 
 log = logging.getLogger(__name__)
 

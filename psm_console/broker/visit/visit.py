@@ -22,13 +22,13 @@ from psm_console.operations.errors import PsmError
 from psm_console.operations.visits import OpenVisit, VisitOrder, visitor_words
 from psm_console.store import Home
 
-from . import notices
-from .channel_request import ChannelRequest
-from .halves import STDERR, give
-from .hangup import ENDED_STATUS
-from .pace import Pace
-from .tracker import TerminalTracker
-from .valve import Valve
+from ..channel.channel_request import ChannelRequest
+from ..channel.halves import STDERR, give
+from ..channel.pace import Pace
+from ..channel.valve import Valve
+from ..notice import notices
+from ..notice.tracker import TerminalTracker
+from ..session.hangup import ENDED_STATUS
 from .visit_process import ENVIRONMENT, Ends, VisitProcess, locale_of
 
 log = logging.getLogger(__name__)

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from psm_console.domain.effects import NoticeKind
 from psm_console.domain.live import Gate
 
+from ..ssh.unsent import close_now, has_left
 from .input_side import InputSide
 from .live_channel import ChannelSession, LiveChannel
 from .output_side import OutputSide
-from .unsent import close_now, has_left
 
 CLOSE_S = 5.0
 """How long a target may take to close a channel that the operator has left."""

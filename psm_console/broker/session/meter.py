@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from psm_console.domain.session import Held, Ledger
 
+from ..channel.coupling import Coupling
+from ..channel.live_channel import LiveChannel
 from .activity import Activity
-from .coupling import Coupling
 from .journal import Journal
-from .live_channel import LiveChannel
 
 
 class Meter:

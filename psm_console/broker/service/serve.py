@@ -16,18 +16,18 @@ from psm_console.credentials import ensure_key
 from psm_console.recording.signing import Signer
 from psm_console.store import Home, StoreThread
 
+from ..descriptors import FOR_CONNECTIONS
+from ..entry.authentication import OperatorConnection
+from ..entry.tally import Tally
+from ..policy_file import PolicyFile
+from ..ssh.mishaps import show_mishaps
+from ..ssh.operator_options import operator_options
+from ..worker import Worker, utc_now
 from .accepting import Accepting
-from .authentication import OperatorConnection
-from .descriptors import FOR_CONNECTIONS
 from .heap import keep_heap
 from .inspectors import Inspectors
 from .listening import bind
-from .mishaps import show_mishaps
-from .operator_options import operator_options
-from .policy_file import PolicyFile
 from .remains import put_away
-from .tally import Tally
-from .worker import Worker, utc_now
 
 
 @dataclass(frozen=True, slots=True)

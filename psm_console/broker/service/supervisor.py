@@ -20,12 +20,12 @@ from psm_console.recording.signing import Signer
 from psm_console.store import Home, Store, StoreError, load_policy
 from psm_console.store.store import utc_now
 
+from ..disk import Disk
+from ..policy_file import PolicyFile
 from .crew import Crew, Rows, WorkerError
-from .disk import Disk
 from .inspectors import Inspectors
 from .listening import DEFAULT_LISTEN, bind, given
 from .notify import notify
-from .policy_file import PolicyFile
 from .remains import put_away
 from .succession import Succession, take_over
 

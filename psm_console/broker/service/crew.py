@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from psm_console.store import Home
 
-from .tally import ROWS, Tally, allot
+from ..entry.tally import ROWS, Tally, allot
 
 log = logging.getLogger(__name__)
 

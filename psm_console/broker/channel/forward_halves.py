@@ -7,9 +7,9 @@ from typing import Protocol
 import asyncssh
 from asyncssh.channel import SSHChannel
 
+from ..ssh.unsent import check_packets
 from .input_side import InputSide
 from .output_side import OutputSide
-from .unsent import check_packets
 
 
 class ForwardEnds(Protocol):

@@ -14,7 +14,7 @@ import asyncssh
 from psm_console.domain.forwards import ForwardAsked
 from psm_console.domain.session import Size
 
-from . import algorithms
+from ..ssh import algorithms
 
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")

@@ -14,12 +14,12 @@ from asyncssh.packet import PacketDecodeError, SSHPacket, String
 
 from psm_console.domain.text import visible
 
-from .choosing import ChoosyConnection
+from ..ssh.choosing import ChoosyConnection
+from ..ssh.operator_channel import OperatorChannel
+from ..ssh.packet_path import PacketPath
+from ..ssh.wire import widen
 from .keyring import Proof
-from .operator_channel import OperatorChannel
-from .packet_path import PacketPath
 from .signature import Attested, check_signature, said_user
-from .wire import widen
 
 _WRITTEN_FOR = (2, 24)
 if tuple(int(part) for part in asyncssh.__version__.split(".")[:2]) != _WRITTEN_FOR:

@@ -15,7 +15,7 @@ from psm_console.domain.policy import Policy
 from psm_console.domain.session import ChannelKind, Session
 from psm_console.recording.channel import ChannelRecorder
 
-from . import notices
+from ..notice import notices
 from .channel_request import ChannelRequest
 from .guard import RecordingGuard
 from .passage import Passage

@@ -12,8 +12,8 @@ from psm_console.domain.events import Stopped
 from psm_console.domain.inventory import Inventory
 from psm_console.store import Store, StoreError, StoreThread
 
+from ..entry.keyring import Keyring
 from .driver import SessionDriver
-from .keyring import Keyring
 
 log = logging.getLogger(__name__)
 

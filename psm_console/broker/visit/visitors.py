@@ -20,11 +20,11 @@ from psm_console.operations.visitor_reach import secrets_in_reach
 from psm_console.operations.visits import OpenVisit, close_visit, open_visit
 from psm_console.store import Home, StoreError, StoreThread
 
-from .ground import KEY_GONE, Ground
-from .keyring import Proof
-from .moment import new_id, utc_now
-from .refusals import RefusalLog
-from .tally import Tally
+from ..entry.keyring import Proof
+from ..entry.moment import new_id, utc_now
+from ..entry.refusals import RefusalLog
+from ..entry.tally import Tally
+from ..session.ground import KEY_GONE, Ground
 from .visit import Visit, VisitRefusedError
 
 log = logging.getLogger(__name__)

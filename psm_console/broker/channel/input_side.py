@@ -9,9 +9,9 @@ from asyncssh.channel import SSHChannel
 
 from psm_console.domain.live import Gate
 
+from ..ssh.unsent import unread_by_us, withdraw_unsent
 from .halves import give
 from .live_channel import LiveChannel
-from .unsent import unread_by_us, withdraw_unsent
 from .valve import Valve
 
 

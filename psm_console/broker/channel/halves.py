@@ -12,9 +12,9 @@ from asyncssh.channel import SSHChannel
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
 
+from ..ssh.packet_path import PacketPath
+from ..ssh.unsent import check_packets
 from .channel_request import ChannelRequest
-from .packet_path import PacketPath
-from .unsent import check_packets
 
 STDERR = asyncssh.EXTENDED_DATA_STDERR
 

@@ -13,7 +13,7 @@ from asyncssh.public_key import SSHKey, decode_ssh_public_key
 
 from psm_console.domain.certificate import Certificate
 
-from . import algorithms
+from ..ssh import algorithms
 
 _STRONG = frozenset(name.encode() for name in algorithms.SIGNATURES)
 _TOUCHED, _VERIFIED = 0x01, 0x04

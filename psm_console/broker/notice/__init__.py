@@ -1,0 +1,1 @@
+"""What the operator is shown of orders, without harm to what is on the screen."""

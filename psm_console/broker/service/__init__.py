@@ -1,0 +1,1 @@
+"""The processes of a broker: a supervisor, its workers, and the socket that they share."""

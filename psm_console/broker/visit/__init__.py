@@ -1,0 +1,1 @@
+"""The console and its commands over ssh, each visit a confined process."""
