@@ -190,5 +190,6 @@ def _run(argv: Sequence[str], *, stdin: object = subprocess.DEVNULL, stdout: obj
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    numbers = [int(word) for word in arguments if word.isdecimal()]
-    main(*numbers[:2], words=[word for word in arguments if not word.isdecimal()])
+    numbers = [int(word) for word in arguments if word.isdecimal()] + [0, 0]
+    chosen = [word for word in arguments if not word.isdecimal()]
+    main(numbers[0] or 600, numbers[1] or 3, chosen)

@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(run(psm, None if arguments is None else list(arguments)))
 
 
-def run(program: click.Group, arguments: list[str] | None, **context: object) -> int:
+def run(program: click.Group, arguments: list[str] | None, **context: Any) -> int:
     """Run `program`, return the exit status; `context` is what click's context is made with."""
     # Lone surrogates in arguments or file names must not turn a sentence into a traceback.
     for stream in (sys.stdout, sys.stderr):

@@ -86,7 +86,7 @@ def serve(
     import logging
 
     from psm_console.broker import Serving, default_workers
-    from psm_console.broker.service import serve as run_broker
+    from psm_console.broker import serve as run_broker
 
     if not sys.platform.startswith("linux"):
         raise click.ClickException("the broker runs on Linux only; the console also on macOS")

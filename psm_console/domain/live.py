@@ -206,10 +206,13 @@ class LiveSession:
         if self.state is not SessionState.CONNECTING:
             return []
         self.state = SessionState.ACTIVE
-        start = [SaveState(SessionState.ACTIVE), Audit("session.start", self.operator)]
+        start: list[Effect] = [
+            SaveState(SessionState.ACTIVE),
+            Audit("session.start", self.operator),
+        ]
         waits = self._supervised(at)
         self._began = not waits
-        return [*start, *waits]
+        return [save, audit, *waits]
 
     def _supervised(self, at: float, released: str = "") -> list[Effect]:
         """Pause what is to be supervised and is not; who watches again has to resume it."""

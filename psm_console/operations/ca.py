@@ -67,7 +67,7 @@ def rotate_ca(store: Store, actor: Identity, reason: str, now: datetime) -> Host
         old = fingerprint(_current(home))
         make_key(home.next_host_ca, CA_COMMENT)
         new = fingerprint(read_public(home.next_host_ca))
-        detail = {"old": old, "host_ca": new, "reason": visible(reason, 500)}
+        detail: dict[str, object] = {"old": old, "host_ca": new, "reason": visible(reason, 500)}
         _note(store, actor, now, "ca.rotate", detail)
         # Last: what can not be noted must not have happened.
         promote(home.next_host_ca, home.host_ca)

@@ -112,7 +112,7 @@ SERVE = """
 import asyncio, json, sys
 from pathlib import Path
 from psm_console.broker import Serving
-from psm_console.broker.service import serve
+from psm_console.broker import serve
 from psm_console.store import Home
 
 def ready(said):

@@ -57,7 +57,7 @@ class OperatorForwardHalf(asyncssh.SSHTCPSession[bytes]):
     def __init__(self, relay: ForwardEnds) -> None:
         self._relay = relay
 
-    def connection_made(self, chan: SSHChannel[bytes]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHChannel[bytes]) -> None:
         self._relay.operator_opened(chan)
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -83,7 +83,7 @@ class TargetForwardHalf(asyncssh.SSHTCPSession[bytes]):
     def __init__(self, relay: ForwardEnds) -> None:
         self._relay = relay
 
-    def connection_made(self, chan: SSHChannel[bytes]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHChannel[bytes]) -> None:
         self._channel = chan
 
     def session_started(self) -> None:

@@ -26,7 +26,7 @@ def record(channel: LiveChannel, kind: ChannelKind, session: SessionRecorder) ->
             size=request.size,
             term=request.term,
             command=request.command,
-            title=request.forward and request.forward.origin,
+            title=None if request.forward is None else request.forward.origin,
         )
         # `eval "$LC_X"` runs what no command line shows.
         passed = request.passed_on(channel.session.policy.environment)

@@ -160,7 +160,7 @@ class OperatorConnection(PacketPath, ChoosyConnection):
         super()._process_channel_open(kind, number, packet)
 
     # Handlers of packets are found in a table, not by their names.
-    _packet_handlers: ClassVar = {
+    _packet_handlers: ClassVar = {  # type: ignore[misc]
         **ChoosyConnection._packet_handlers,
         MSG_CHANNEL_OPEN: _process_channel_open,
     }

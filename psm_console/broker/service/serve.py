@@ -18,11 +18,12 @@ from psm_console.store import Home, StoreThread
 
 from ..descriptors import FOR_CONNECTIONS
 from ..entry.authentication import OperatorConnection
+from ..entry.moment import utc_now
 from ..entry.tally import Tally
 from ..policy_file import PolicyFile
 from ..ssh.mishaps import show_mishaps
 from ..ssh.operator_options import operator_options
-from ..worker import Worker, utc_now
+from ..worker import Worker
 from .accepting import Accepting
 from .heap import keep_heap
 from .inspectors import Inspectors

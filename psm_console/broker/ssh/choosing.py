@@ -39,7 +39,7 @@ class ChoosyConnection(asyncssh.SSHServerConnection):
         await super()._process_kexinit(kind, number, packet)
 
     # Handlers of packets are found in a table, not by their names.
-    _packet_handlers: ClassVar = {
+    _packet_handlers: ClassVar = {  # type: ignore[misc]
         **asyncssh.SSHServerConnection._packet_handlers,
         MSG_KEXINIT: _process_kexinit,
     }

@@ -59,7 +59,7 @@ class VisitProcess:
             if size is not None:
                 inner, outer = _terminal(size, theirs, ours)
                 streams = (inner, inner, inner)
-                mine = (os.dup(outer), outer)
+                mine: tuple[int, ...] = (os.dup(outer), outer)
                 ours.callback(os.close, mine[0])
             else:
                 pairs = [_pipe(theirs, ours, outward=number > 0) for number in range(3)]
