@@ -206,10 +206,7 @@ class LiveSession:
         if self.state is not SessionState.CONNECTING:
             return []
         self.state = SessionState.ACTIVE
-        start: list[Effect] = [
-            SaveState(SessionState.ACTIVE),
-            Audit("session.start", self.operator),
-        ]
+        save, audit = SaveState(SessionState.ACTIVE), Audit("session.start", self.operator)
         waits = self._supervised(at)
         self._began = not waits
         return [save, audit, *waits]
