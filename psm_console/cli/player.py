@@ -20,7 +20,7 @@ from .painter import Painter
 if TYPE_CHECKING:
     from psm_console.recording.recording import Recording
 
-    from .recordings import Opened
+    from .evidence import Opened
 
 _FRAME_S = 0.04
 _STEP_S = 5.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from psm_console.domain.blind_spots import unseen
 from psm_console.domain.text import visible
 
 from .context import Invocation, chosen_format, filters, listing, now
+from .evidence import CHANNEL_FILES, archived_id, is_path, open_evidence
 from .ledger import print_channels
 from .output import Column, field, print_listing, print_object, say, size, span
 from .records import channel_row, recording_row
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from psm_console.recording import Verdict
 
 _INTEGRITY = 6
-_CHANNEL_FILES = (".cast", ".jsonl")
 
 
 @click.group()
@@ -104,44 +103,6 @@ def show(invocation: Invocation, recording_id: str, as_json: bool) -> None:
         "blind_spots": unseen(channels),
     }
     print_object(row | ledger, True)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A recording that may be looked at: in the archive (noted there), or a file of one's own."""
-
-    path: Path
-    title: str
-
-
-def open_evidence(invocation: Invocation, named: str) -> Opened:
-    """Return what ID or PATH names; looking into the archive is audited first, also by path."""
-    from psm_console.operations import open_recording
-
-    path = Path(named)
-    archived = _archived(invocation, path) if _is_path(named) else named
-    if archived is None:
-        if not path.exists():
-            raise click.BadParameter(f"there is no file or folder {visible(named, 200)}")
-        return Opened(path, path.name)
-    with invocation.store() as (store, actor):
-        opened = open_recording(store, actor, archived, now())
-    session = opened.info.session
-    return Opened(opened.folder, f"{opened.info.id}  {session.operator} → {session.account}")
-
-
-def _is_path(named: str) -> bool:
-    return "/" in named or named.endswith(_CHANNEL_FILES) or named in {".", ".."}
-
-
-def _archived(invocation: Invocation, path: Path) -> str | None:
-    """Return the id of the recording in our archive that `path` leads into, if it does."""
-    invocation.no_path(str(path))
-    try:
-        inside = path.resolve().relative_to(invocation.home.recordings.resolve())
-    except (ValueError, OSError, RuntimeError):
-        return None
-    return inside.parts[0] if inside.parts else None
 
 
 @recording.command("screen")
@@ -237,9 +198,9 @@ def _verify_one(invocation: Invocation, named: str) -> dict[str, object]:
     from psm_console.operations import verify_folder, verify_recording
 
     path = Path(named)
-    archived = _archived(invocation, path) if _is_path(named) else named
+    archived = archived_id(invocation, path) if is_path(named) else named
     if archived is None:
-        folder = path.parent if path.suffix in _CHANNEL_FILES else path
+        folder = path.parent if path.suffix in CHANNEL_FILES else path
         verdict = verify_folder(invocation.home, folder)
         return _verdict_row(visible(named, 200), verdict)
     with invocation.store() as (store, actor):
