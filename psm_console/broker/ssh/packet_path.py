@@ -32,8 +32,10 @@ from asyncssh.packet import SSHPacket, SSHPacketLogger
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-_CHUNK = 320 << 10
+_CHUNK = 1088 << 10
 """Bytes taken from a socket at once, with what was left of the last packet."""
+_DELIVERED = 256 << 10
+"""Bytes that a channel is given at once; whoever is to read no more can say so in between."""
 _LEFT = 64 << 10
 """More than this that is left, of a packet larger than asked for, is not copied to and fro."""
 _TOGETHER = 128 << 10
@@ -104,7 +106,8 @@ class _Load:
 
     def begin(self, channel: SSHChannel[bytes], to: bytes) -> None:
         """Take data for `channel`, as much as its window has room for."""
-        self._channel, self.to, self.room = channel, to, channel._recv_window
+        self._channel, self.to = channel, to
+        self.room = min(channel._recv_window, _DELIVERED)
 
     def deliver(self) -> None:
         """Give the channel what came for it."""
