@@ -142,7 +142,7 @@ class Killing:
             mine = [s for s in held.values() if s.worker and pids[s.worker] == pid]
             self._lost(mine, time.monotonic())
         for client, session in list(held.items()):
-            if pids.get(session.worker or "") in workers[:most]:
+            if session.worker and pids[session.worker] in workers[:most]:
                 self._count(self._clients[client], session)
         self._tidy()
 
@@ -150,25 +150,29 @@ class Killing:
         """Start clients one by one, so that each knows its session; then all set to work."""
         held: dict[int, Session] = {}
         for _ in range(count):
-            before = {session.id for session in self._store.sessions.list()}
-            command = COMMANDS[len(self._clients) % len(COMMANDS)]
-            types = command == _TYPING
-            options = ["-tt"] if types else []
-            process = self._ssh.popen(self._broker.login, command, options=options)
-            client = Client(process, types)
-            self._clients.append(client)
-            client.begin()
-            eventually_sync(lambda client=client: client.got, what="a session that prints")
-            new = [s for s in self._store.sessions.list() if s.id not in before]
-            held[len(self._clients) - 1] = new[-1]
-            # A file that the store has never heard of would be an orphan, and rightly.
-            eventually_sync(
-                lambda name=new[-1].id: self._store.sessions.get(name).channels,
-                what="the channel to be stored",
-            )
+            session = self._enter()
+            held[len(self._clients) - 1] = session
         for number in held:
             self._clients[number].go()
         return held
+
+    def _enter(self) -> Session:
+        """Start one more client; return its session once it prints and its channel is stored."""
+        before = {session.id for session in self._store.sessions.list()}
+        command = COMMANDS[len(self._clients) % len(COMMANDS)]
+        types = command == _TYPING
+        options = ["-tt"] if types else []
+        process = self._ssh.popen(self._broker.login, command, options=options)
+        client = Client(process, types)
+        self._clients.append(client)
+        client.begin()
+        eventually_sync(lambda: client.got, what="a session that prints")
+        new = [s for s in self._store.sessions.list() if s.id not in before][-1]
+        # A file that the store has never heard of would be an orphan, and rightly.
+        eventually_sync(
+            lambda: self._store.sessions.get(new.id).channels, what="the channel to be stored"
+        )
+        return new
 
     def _lost(self, sessions: list[Session], killed_at: float) -> None:
         """Wait until `sessions` read as lost."""

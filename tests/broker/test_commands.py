@@ -36,7 +36,7 @@ def test_a_command_that_is_no_utf_8_reaches_the_target_and_the_evidence_byte_by_
 async def test_an_empty_command_is_not_turned_into_a_shell(stand: Stand) -> None:
     """sshd answers an empty command like any other; a shell would wait for input here."""
     async with connected(stand) as connection:
-        process = await connection.create_process(_Command(b""), encoding=None)  # type: ignore
+        process = await connection.create_process(_Command(b""), encoding=None)
         assert await process.stdout.read() == b""
     session = stand.last()
     assert [(one.kind, one.command) for one in session.channels] == [("exec", "")]

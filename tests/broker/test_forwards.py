@@ -259,8 +259,9 @@ async def test_forwards_that_come_and_go_in_every_way_leave_nothing(stand: Stand
                 )
             driver = next(iter(stand.broker.running.worker.sessions.values()))
             await eventually(lambda: not driver.relays, what="all forwards to be over")
-            assert driver.target is not None
-            await eventually(lambda: not driver.target._channels, what="the target's half too")
+            target = driver.target
+            assert target is not None
+            await eventually(lambda: not target._channels, what="the target's half too")
             assert not driver.operator._channels
     ended = await asyncio.to_thread(stand.last)
     assert len(ended.channels) == 36
@@ -321,6 +322,7 @@ def test_what_the_target_says_in_a_pause_comes_after_it_and_the_end_of_it_too(
         stand.order(session, Verb.PAUSE)
         go.append(True)
         (relay,) = stand.broker.running.worker.sessions[session.id].relays.values()
+        assert isinstance(relay, forward.ForwardRelay)
         eventually_sync(lambda: relay.output.withheld.size == 9, what="the bytes to be withheld")
         eventually_sync(lambda: relay._target_eof, what="the target's end of file")
         assert client.stdout is not None and not select.select([client.stdout], [], [], 0)[0]

@@ -66,8 +66,8 @@ async def test_a_client_without_certificates_meets_the_same_key_after_a_restart(
             found = await asyncssh.get_server_host_key(
                 "db1", tunnel=outer, server_host_key_algs=["ssh-ed25519"], config=None
             )
-            assert found is not None
-            return found.public_data
+        assert found is not None
+        return found.public_data
 
     first = await shown()
     stand.broker.running.worker.host_ca = type(stand.broker.running.worker.host_ca)(

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from psm_console.broker.channel.relay import Relay
+from psm_console.broker.channel.coupling import Coupling
 from psm_console.domain.session import Outcome, Verb
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
@@ -20,7 +20,7 @@ from .stand import Stand
 T = TypeVar("T")
 
 
-def of_relay(stand: Stand, question: Callable[[Relay], T]) -> T:
+def of_relay(stand: Stand, question: Callable[[Coupling], T]) -> T:
     """Ask the first channel of the only session, on the broker's loop."""
 
     def ask() -> T:
@@ -41,7 +41,7 @@ def be_patient(stand: Stand) -> None:
     stand.broker.ask(ask)
 
 
-def unsent(relay: Relay) -> int:
+def unsent(relay: Coupling) -> int:
     return relay.channel.target._send_buf_len if relay.channel.target is not None else 0
 
 

@@ -286,7 +286,7 @@ async def test_no_channel_opens_between_the_steps(
         def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
             self.connection = conn
 
-        def kbdint_challenge_received(self, *_: object) -> list[str]:  # type: ignore[override]
+        def kbdint_challenge_received(self, *_: object) -> list[str]:
             self.connection._auth_complete = True  # or asyncssh keeps the packet back
             if packet == "channel":
                 opening = b"\0\0\0\7session" + struct.pack(">III", 0, 1 << 20, 1 << 15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,13 +41,13 @@ def groups(folder: Path) -> dict[str, Group]:
 
 
 @pytest.fixture
-def policy(stand: Stand) -> Iterator[object]:
+def policy(stand: Stand) -> Iterator[Callable[[LoginPolicy], None]]:
     """Set the login policy of the running broker."""
     file = stand.broker.running.worker._policy_file
     before = file.policy
 
-    def change(**said: bool) -> None:
-        file.policy = dataclasses.replace(Policy(), login=LoginPolicy(**said))
+    def change(login: LoginPolicy) -> None:
+        file.policy = dataclasses.replace(Policy(), login=login)
 
     yield change
     file.policy = before
@@ -64,14 +64,13 @@ def test_a_touched_security_key_lets_its_owner_in(stand: Stand, tmp_path: Path, 
 @pytest.mark.attack
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa"])
 def test_one_that_nobody_touched_is_refused_unless_policy_lets_it(
-    stand: Stand, tmp_path: Path, kind: str, policy: object
+    stand: Stand, tmp_path: Path, kind: str, policy: Callable[[LoginPolicy], None]
 ) -> None:
     key = SecurityKey(kind, touched=False)
 
     refused = enter(stand, key, tmp_path)
     assert refused.returncode == 255 and b"was not touched for this login" in refused.stderr
-    assert callable(policy)
-    policy(touch_required=False)
+    policy(LoginPolicy(touch_required=False))
     assert enter(stand, key, tmp_path).stdout == b"in\n"
 
 
@@ -88,10 +87,9 @@ def test_verify_required_wants_a_signature_that_attests_its_user(
 
 @pytest.mark.attack
 def test_policy_may_ask_it_of_all_and_an_identity_may_be_let_off(
-    stand: Stand, tmp_path: Path, policy: object
+    stand: Stand, tmp_path: Path, policy: Callable[[LoginPolicy], None]
 ) -> None:
-    assert callable(policy)
-    policy(verify_required=True)
+    policy(LoginPolicy(verify_required=True))
 
     assert enter(stand, SecurityKey(), tmp_path).returncode == 255
     assert enter(stand, SecurityKey(), tmp_path, verify_required=False).stdout == b"in\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import selectors
@@ -76,12 +77,12 @@ def answers(peers: list[socket.socket], within_s: float = 60.0) -> list[bytes]:
             waiting.register(peer, selectors.EVENT_READ)
         while len(found) < len(peers) and time.monotonic() < deadline:
             for key, _ in waiting.select(0.1):
-                peer = key.fileobj
-                assert isinstance(peer, socket.socket)
+                ready = key.fileobj
+                assert isinstance(ready, socket.socket)
                 with contextlib.suppress(OSError):
-                    found[peer] = peer.recv(100)
-                found.setdefault(peer, b"")
-                waiting.unregister(peer)
+                    found[ready] = ready.recv(100)
+                found.setdefault(ready, b"")
+                waiting.unregister(ready)
     return list(found.values())
 
 
@@ -162,7 +163,7 @@ def test_a_crowd_from_few_addresses_makes_room_at_once_for_who_comes_from_anothe
     door = Doorway(lambda: 0.0, Tally.alone())
     for number in range(IN_ALL):
         address = ADDRESSES[number % 5]
-        assert door.enter(number, address, lambda number=number: out.append(number))
+        assert door.enter(number, address, functools.partial(out.append, number))
     assert door.enter("good", "10.0.0.9", lambda: None)
     assert out == [0] and door.waiting == IN_ALL
     # Those of the crowd have no more right to a place than each other.

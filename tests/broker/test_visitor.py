@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -137,7 +138,7 @@ def test_each_visit_is_in_the_audit_log_before_it_shows_anything_and_when_it_end
 
     assert isinstance(opened.detail, dict)
     assert opened.detail["command"] == "console"
-    assert opened.detail["from"].startswith("127.0.0.1:")
+    assert str(opened.detail["from"]).startswith("127.0.0.1:")
 
     def ends() -> list[str]:
         closed = [entry.detail for entry in house.noted("console.close", "sue")[-2:]]
@@ -228,7 +229,7 @@ def test_a_command_that_waits_hears_the_end_of_its_input(house: House) -> None:
     at_once = house.client.run("sue", command, options=["-tt"])
     later = house.client.popen("sue", command, options=["-tt"])
     house._processes.append(later)
-    assert later.stdout is not None and later.stdin is not None
+    assert isinstance(later.stdout, io.BufferedReader) and later.stdin is not None
     asked = more = later.stdout.read1()
     while more and b"reads" not in asked:
         asked += (more := later.stdout.read1())
@@ -262,7 +263,7 @@ def test_signals_reach_the_command(house: House) -> None:
             await process.stdout.readuntil("reads")
             process.send_signal("TERM")
             done = await asyncio.wait_for(process.wait(), 30)
-            return done.exit_status, str(done.stdout)
+        return done.exit_status, str(done.stdout)
 
     status, said = asyncio.run(told_to_end())
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from psm_console.broker.visit import visitors
+from psm_console.confinement import offered
 from psm_console.domain.inventory import PasswordFile
 from psm_console.domain.policy import ConsolePolicy
 from tests.support.openssh import environment
@@ -191,7 +192,7 @@ def test_the_process_has_no_privilege_no_inheritance_and_leaves_no_core(house: H
         command = Path(f"/proc/{process}/cmdline").read_bytes()
 
     assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
-    if visitors.offered():
+    if offered():
         assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
     if os.uname().machine in ("x86_64", "aarch64"):
         assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
@@ -222,7 +223,7 @@ def test_what_a_session_prints_never_reaches_the_visitors_terminal(house: House)
 def test_a_kernel_without_landlock_is_told_and_can_be_ruled_out(
     house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(visitors, "offered", lambda: 0)
+    monkeypatch.setattr("psm_console.broker.visit.visitors.offered", lambda: 0)
     with house.console_policy(ConsolePolicy(require_confinement=True)):
         refused = house.visit("session ls")
     house.broker.ask(lambda: visitors.Visitors(house.broker.running.worker))
@@ -241,7 +242,7 @@ def test_nobody_visits_while_a_credential_lies_in_reach(house: House) -> None:
     done = house.visit("session ls")
     house.apply(before)
 
-    if visitors.offered():
+    if offered():
         assert done.returncode == 255
         assert b"secrets lie where a console over ssh could read them" in done.stderr
     assert house.visit("session ls").returncode == 0

@@ -66,7 +66,7 @@ def play(way: Way, files: Path, *options: str, **settings: str) -> tuple[int, li
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_TIMEOUT": "60",
         }
-        argv = [ANSIBLE, "-i", hosts, playbook, *options]
+        argv: list[str | Path] = [ANSIBLE, "-i", hosts, playbook, *options]
         done = way.run(argv, env=environment | settings, timeout_s=240)
     said = done.stdout.decode()
     summary = said.partition("PLAY RECAP")[2].split()[1:]

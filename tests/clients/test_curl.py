@@ -14,7 +14,7 @@ def curl(way: Way, *arguments: str | Path) -> list[str | Path]:
     """Return curl with this way's user and key; it reads known_hosts below its home."""
     need("curl")
     public = way.key.with_name(way.key.name + ".pub")
-    who = ["--user", f"{way.user}:", "--key", way.key, "--pubkey", public]
+    who: list[str | Path] = ["--user", f"{way.user}:", "--key", way.key, "--pubkey", public]
     return ["curl", "--disable", "--silent", "--show-error", *who, *arguments]
 
 

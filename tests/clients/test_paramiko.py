@@ -17,7 +17,8 @@ def test_commands_a_shell_and_sftp_on_one_connection_come_to_the_same(
     ways: Ways, files: Path, noise: bytes
 ) -> None:
     def worked(way: Way) -> dict[str, Any]:
-        argv = [sys.executable, SCRIPT, way.host, str(way.port), way.user, way.key]
+        port = str(way.port)
+        argv: list[str | Path] = [sys.executable, SCRIPT, way.host, port, way.user, way.key]
         done = way.good([*argv, way.known_hosts, files, way.folder])
         seen: dict[str, Any] = json.loads(done)
         return seen

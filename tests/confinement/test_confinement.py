@@ -120,13 +120,12 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield home
 
 
-def _python(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-I", "-B", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
-        **options,  # type: ignore[call-overload]
     )
 
 

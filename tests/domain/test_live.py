@@ -49,8 +49,10 @@ def opened(limits: Limits = NO_LIMITS, grant_expires_at: float | None = None) ->
     return live
 
 
-def order(verb: Verb, at: float = 1.0, by: str = "sue", **rest: str) -> Directed:
-    return Directed(at, DirectiveId(f"d-{verb}-{by}"), verb, by, **rest)
+def order(
+    verb: Verb, at: float = 1.0, by: str = "sue", reason: str = "", text: str = ""
+) -> Directed:
+    return Directed(at, DirectiveId(f"d-{verb}-{by}"), verb, by, reason, text)
 
 
 def in_state(state: SessionState) -> LiveSession:

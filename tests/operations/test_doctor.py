@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from psm_console.confinement import offered
 from psm_console.domain.inventory import Account, Identity, PasswordFile, Target
 from psm_console.domain.names import AccountRef
-from psm_console.operations import doctor
 from psm_console.operations.doctor import Finding, Health, examine
 from psm_console.operations.setup import init
 from psm_console.store import Home, Store
@@ -116,7 +116,7 @@ def test_a_disk_that_fills_is_warned_of_before_no_session_starts(
         used = 1000 - int(free * 1000)
 
     Usage.free = int(free * 1000)  # type: ignore[attr-defined]
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage)
     assert found(home, "disk").health is health
 
 
@@ -132,7 +132,7 @@ def test_a_secret_that_a_visitor_could_read_is_found(home: Home) -> None:
 
     said = found(home, "consoles over ssh")
 
-    if doctor.offered():
+    if offered():
         assert said.health is Health.BROKEN
         assert "root@db1 lies where they could read it" in said.said
     else:
