@@ -87,8 +87,9 @@ class ShadowScreen(Orders):
             self.notify(visible(str(error)), severity="error", markup=False)
             self.close()
             return
-        self._watch, self._session = watch, watch.session
         self.session_id = watch.session.id
+        # The list may have learned more while we asked; nobody would tell us a second time.
+        self._watch, self._session = watch, self.place.session(self.session_id) or watch.session
         self._orders = {directive.id: directive for directive in given}
         self._show_screen()
         self._tell()

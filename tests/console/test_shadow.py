@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from psm_console.console.desk import Desk
 from psm_console.console.feed import LiveFeed, News
 from psm_console.console.pane import channel_to_watch
 from psm_console.console.shadow import ShadowScreen
 from psm_console.domain.inventory import Role
-from psm_console.domain.session import SessionState
+from psm_console.domain.session import Directive, SessionState
 from psm_console.recording.live import Follower, attach
 from tests.console.driving import Console, console
 from tests.console.stage import Stage
@@ -242,3 +243,27 @@ async def test_a_picture_that_left_out_a_bomb_says_that_it_may_differ(stage: Sta
         await seen.shows("● LIVE")
         session.prints(b"x\x1b[65535b" * 2000)
         await seen.shows("drawn in part")
+
+
+async def test_what_the_list_learns_while_a_window_opens_is_not_forgotten(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = stage.session("s-1")
+    async with console(stage) as seen:
+        await seen.shows("● active")
+        place, true = seen.app.place, Desk.directives
+
+        async def meanwhile(desk: Desk, session_id: str) -> list[Directive]:
+            given = await true(desk, session_id)
+            session.becomes(SessionState.PAUSED, paused_by="sue")
+
+            def learned() -> bool:
+                found = place.session("s-1")
+                return found is not None and found.state is SessionState.PAUSED
+
+            await eventually(learned)
+            return given
+
+        monkeypatch.setattr(Desk, "directives", meanwhile)
+        await seen.press("enter")
+        await seen.shows("Ⅱ PAUSED by sue")
