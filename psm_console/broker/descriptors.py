@@ -35,6 +35,7 @@ class Descriptors:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._counted_at = float("-inf")
+        self._limit = -1
         self._left = 0
 
     def has_room(self, part: float) -> bool:
@@ -44,7 +45,8 @@ class Descriptors:
             return True
         reserve = min(_RESERVE, limit // _RESERVE_SHARE)
         # Thousands of names take milliseconds: far from the limit they are seldom counted.
-        if self._left < 2 * reserve or self._clock() - self._counted_at > _COUNT_S:
+        old = limit != self._limit or self._clock() - self._counted_at > _COUNT_S
+        if old or self._left < 2 * reserve:
             self._count(limit)
         if self._left < reserve * part:
             log.warning("%d of %d descriptors are left", max(self._left, 0), limit)
@@ -58,7 +60,7 @@ class Descriptors:
         except OSError:
             # Listing takes a descriptor too.
             used = limit
-        self._left = limit - used
+        self._limit, self._left = limit, limit - used
         self._counted_at = self._clock()
 
 

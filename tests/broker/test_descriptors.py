@@ -113,6 +113,16 @@ def test_far_from_the_limit_descriptors_are_not_counted_each_time(
     assert len(counted) == 1
 
 
+def test_a_limit_that_was_lowered_holds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = [4096]
+    monkeypatch.setattr(os, "listdir", lambda path: ["0"] * 100)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (limit[0], 4096))
+    descriptors = Descriptors(lambda: 0.0)
+    assert descriptors.has_room(FOR_SESSIONS)
+    limit[0] = 101
+    assert not descriptors.has_room(FOR_SESSIONS)
+
+
 @pytest.mark.parametrize(
     ("free", "parts"),
     [
