@@ -27,11 +27,10 @@ def test_a_certificate_and_a_second_step_as_inventory_and_config_say(tmp_path: P
                 terminal.type("nonsense\r")
                 terminal.wait_for("Reason: ")
                 terminal.type("x\r")
-                terminal.wait_for("this is not the form of a ticket here")
-                terminal.wait_for("Ticket: ")
+                told = terminal.wait_for("this is not the form of a ticket here")
+                terminal.wait_for("Ticket: ", after=told)
                 terminal.type("INC-12\r")
-                second = terminal.wait_for("INC-12")
-                terminal.wait_for("Reason: ", after=second)
+                terminal.wait_for("Reason: ", after=told)
                 terminal.type("disk full\r")
                 terminal.wait_for("in\r\n")
                 assert terminal.wait_exit() == 0
@@ -46,5 +45,5 @@ def test_a_certificate_and_a_second_step_as_inventory_and_config_say(tmp_path: P
             assert "INC-12" in shown and "disk full" in shown
             (entry,) = broker.json("audit", "ls", "--action", "login.accept")
             assert 'certificate "eve@laptop" serial 12' in json.dumps(entry).replace('\\"', '"')
-            told = json.dumps(broker.json("identity", "ls"))
-            assert '"groups": ["ops"]' in told
+            listed = json.dumps(broker.json("identity", "ls"))
+            assert '"groups": ["ops"]' in listed
