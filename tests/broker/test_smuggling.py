@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -151,12 +153,22 @@ def test_a_client_that_exchanges_keys_all_the_time_gets_every_byte(stand: Stand)
     assert upward.stdout.strip() == str(size).encode()
 
 
+SIZES = """
+import os, signal
+def say(*_):
+    size = os.get_terminal_size()
+    os.write(1, b"%d %d\\n" % (size.lines, size.columns))
+signal.signal(signal.SIGWINCH, say)
+print("up", flush=True)
+input()
+"""
+
+
 async def test_every_size_that_reaches_the_target_is_in_the_recording(stand: Stand) -> None:
     """A program that reads SIGWINCH takes 19 bits from each: typing that no one sees."""
-    script = "trap 'stty size' WINCH; echo up; while :; do read -t 0.05 x && exit; done"
-    async with connected(stand) as connection:
+    async with connected(stand) as connection, asyncio.timeout(60):
         process = await connection.create_process(
-            f'bash -c "{script}"', term_type="xterm", term_size=(80, 24)
+            shlex.join([sys.executable, "-c", SIZES]), term_type="xterm", term_size=(80, 24)
         )
         await process.stdout.readline()
         for n in range(400):
