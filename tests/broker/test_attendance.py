@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 import asyncssh
 import pytest
 
-from psm_console.broker.entry.attendance import Attendance, OwnCounts
+from psm_console.broker.entry.attendance import Attendance
+from psm_console.broker.entry.tally import Tally
 from tests.support.waiting import eventually
 
 from .asking import Answering, connect
@@ -66,7 +67,7 @@ async def test_who_only_knocks_takes_no_place(few: Stand) -> None:
 
 
 def test_places_are_counted_for_each_identity_and_given_back() -> None:
-    attendance = Attendance(OwnCounts())
+    attendance = Attendance(Tally.alone())
 
     assert [attendance.enter("ana", 2) for _ in range(3)] == [True, True, False]
     assert attendance.enter("bob", 2)

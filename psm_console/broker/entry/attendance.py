@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Protocol
 
 
@@ -14,21 +13,6 @@ class Counts(Protocol):
 
     def total(self, key: str) -> int:
         """Return the count of `key` over all workers."""
-
-
-class OwnCounts:
-    """The counts of a worker that shares them with nobody."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def count(self, key: str, by: int) -> None:
-        self._counts[key] += by
-        if not self._counts[key]:
-            del self._counts[key]
-
-    def total(self, key: str) -> int:
-        return self._counts[key]
 
 
 class Attendance:
