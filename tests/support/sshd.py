@@ -36,7 +36,8 @@ PermitUserEnvironment no
 PrintMotd no
 PrintLastLog no
 AcceptEnv LANG LC_* COLORTERM
-SetEnv HISTFILE=/dev/null
+# With SHLVL bash does not read the user's ~/.bashrc for sshd, which may do anything for a minute.
+SetEnv HISTFILE=/dev/null SHLVL=1
 MaxSessions 200
 MaxStartups 200
 LogLevel VERBOSE
