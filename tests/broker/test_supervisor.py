@@ -42,10 +42,20 @@ def pair(target: Sshd) -> Iterator[Broker]:
 def workers(broker: Broker) -> list[int]:
     """The worker processes of a broker."""
     assert broker.process is not None
+    return workers_of(broker.process.pid)
+
+
+def workers_of(supervisor: int) -> list[int]:
+    """The worker processes of a supervisor."""
+    return running_of(supervisor, b"psm_console.broker")
+
+
+def running_of(supervisor: int, module: bytes) -> list[int]:
+    """The processes of a supervisor that run `module`."""
     found = []
-    for pid in descendants(broker.process.pid):
+    for pid in descendants(supervisor):
         with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as line:
-            if b"psm_console.broker\0" in line.read():
+            if module + b"\0" in line.read():
                 found.append(pid)
     return found
 
@@ -192,18 +202,52 @@ def test_a_new_broker_takes_the_socket_over_and_no_client_is_dropped_or_refused(
             successor.end()
 
 
+def test_the_successor_inspects_the_sessions_of_the_broker_that_it_replaced(
+    target: Sshd,
+) -> None:
+    serve = ("--workers", "1", "--drain-max", "600")
+    with Broker(target, serve=serve) as broker, crowd(broker) as operators:
+        session = operators.add()
+        eventually_sync(
+            lambda: [one["last_line"] for one in broker.sessions()] == ["hello"],
+            what="the first line to be inspected",
+        )
+        successor = Successor(broker, *serve)
+        try:
+            eventually_sync(lambda: successor.ready, what="the successor")
+            assert broker.process is not None
+            old = broker.process.pid
+            eventually_sync(lambda: not inspectors_of(old), what="the old inspector to leave")
+            assert len(inspectors_of(successor.process.pid)) == 1
+            assert session.stdin is not None and broker.process.poll() is None
+            session.stdin.write(b"after\n")
+            session.stdin.flush()
+            eventually_sync(
+                lambda: [one["last_line"] for one in broker.sessions()] == ["after"],
+                what="the next line to be inspected",
+            )
+        finally:
+            successor.end()
+
+
+def inspectors_of(supervisor: int) -> list[int]:
+    """The inspector of a supervisor, while there is one."""
+    return running_of(supervisor, b"psm_console.inspector")
+
+
 class Successor:
     """`psm serve --replace` on the home of a broker that runs."""
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *options: str) -> None:
         command = [sys.executable, "-m", "psm_console.cli", "--home", str(broker.home)]
-        self.process = subprocess.Popen(
-            [*command, "serve", "--replace", "--ready-json", "--workers", "2"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with broker.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "serve", "--replace", "--ready-json", *(options or ("--workers", "2"))],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
 
@@ -264,13 +308,18 @@ def test_draining_ends_the_sessions_when_its_time_is_up(target: Sshd) -> None:
         assert broker.process.wait(20) == 0
 
 
-def test_a_second_signal_ends_a_broker_that_drains(target: Sshd) -> None:
+def test_sighup_changes_nothing_for_a_broker_that_drains_and_a_second_sigterm_ends_it(
+    target: Sshd,
+) -> None:
     serve = ("--workers", "1", "--drain-max", "600")
     with Broker(target, serve=serve) as broker, crowd(broker) as operators:
         session = operators.add()
         assert broker.process is not None
         broker.process.terminate()
         eventually_sync(lambda: refuses(broker), what="new connections to be refused")
+        broker.process.send_signal(signal.SIGHUP)
+        eventually_sync(lambda: "this broker drains" in broker.log.read_text(), what="SIGHUP")
+        assert Crowd.answers(session)
         broker.process.terminate()
         assert session.wait(15) == 254
         assert broker.process.wait(20) == 0

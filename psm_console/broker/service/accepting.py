@@ -46,6 +46,11 @@ class Accepting:
         self._open = True
         self._watch()
 
+    @property
+    def arriving(self) -> bool:
+        """Whether a connection was accepted whose owner does not know of it yet."""
+        return bool(self._tasks)
+
     def close(self) -> None:
         """Accept nothing more; what was accepted goes on.
 

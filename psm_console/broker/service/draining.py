@@ -31,6 +31,7 @@ async def drain(running: Running, left_s: float) -> None:
             if driver.session.id not in told:
                 told.add(driver.session.id)
                 driver.handle(Draining(driver.at(), ends - now))
-        if not worker.sessions and (not worker.legs or now - began > _ARRIVALS_S):
+        arriving = running.accepting.arriving or worker.legs
+        if not worker.sessions and (not arriving or now - began > _ARRIVALS_S):
             return
         await asyncio.sleep(min(_LOOK_S, ends - now))

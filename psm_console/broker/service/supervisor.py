@@ -122,10 +122,14 @@ class Supervisor:
     async def __aexit__(self, *error: object) -> None:
         self._crew.terminate()
         await asyncio.gather(self._crew.ended(), *self._leaving)
+        await self._work_alone()
+        await asyncio.to_thread(self._put_away)
+
+    async def _work_alone(self) -> None:
+        """End what runs beside the crew."""
         for task in self._beside:
             task.cancel()
         await self._inspectors.stop()
-        await asyncio.to_thread(self._put_away)
 
     def replaced(self) -> None:
         """Another supervisor accepts connections on our socket now."""
@@ -140,6 +144,10 @@ class Supervisor:
             else:
                 break
         notify("STOPPING=1")
+        if self._replaced.is_set():
+            # One inspector has an index open: ours would keep the successor's from all sessions,
+            # and leave with our last one, when it has long given up on them.
+            await self._work_alone()
         # Of a broker that was replaced every session has its whole time.
         left_s = self._serving.drain_max_s
         if number is not signal.SIGINT and left_s > 0:
@@ -178,9 +186,14 @@ class Supervisor:
         # While anybody has it open, the kernel takes connections that nobody would answer.
         self._listening.close()
         ended = asyncio.ensure_future(self._crew.ended())
-        again = asyncio.ensure_future(self._signals.get())
+        again = asyncio.ensure_future(self._told_again())
         await asyncio.wait({ended, again}, return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
+
+    async def _told_again(self) -> None:
+        """Return at the next signal that ends a broker."""
+        while await self._signals.get() is signal.SIGHUP:
+            log.warning("no new workers: this broker drains, and ends with its last session")
 
     def _new_crew(self) -> Crew:
         serving = self._serving
