@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
 import threading
 import time
 from typing import Any
@@ -36,6 +37,8 @@ _CHUNK = 1088 << 10
 """Bytes taken from a socket at once, with what was left of the last packet."""
 _DELIVERED = 256 << 10
 """Bytes that a channel is given at once; whoever is to read no more can say so in between."""
+_ROOM = 64 << 10
+"""Bytes that the packet may have which makes it so many."""
 _LEFT = 64 << 10
 """More than this that is left, of a packet larger than asked for, is not copied to and fro."""
 _TOGETHER = 128 << 10
@@ -44,6 +47,9 @@ _LENGTH, _MAC = 4, 16
 """Bytes around a packet under AES-GCM (RFC 5647)."""
 _HEAD = 10
 """Bytes in front of a channel's data: of padding, type, channel, length (RFC 4253, RFC 4254)."""
+_FIELDS = struct.Struct(">BBII")
+_Head = tuple[int, int, int, int]
+_UINT32 = struct.Struct(">I")
 _DATA = bytes([MSG_CHANNEL_DATA])
 
 
@@ -54,6 +60,7 @@ class _Turn(threading.local):
         self._deep = 0
         self._waiting: list[PacketPath] = []
         self.chunk = memoryview(bytearray(_CHUNK))
+        self.plain = memoryview(bytearray(_DELIVERED + _ROOM))
 
     def __enter__(self) -> None:
         self._deep += 1
@@ -78,9 +85,12 @@ _turn = _Turn()
 class _Key:
     """The AES-GCM of one direction, made once for each key; the counter stays asyncssh's."""
 
-    cipher: Any = None
-    aes: AESGCM
-    _of: object = None
+    __slots__ = ("_of", "aes", "cipher")
+
+    def __init__(self) -> None:
+        self.cipher: Any = None
+        self.aes: Any = None
+        self._of: object = None
 
     def fits(self, encryption: object) -> bool:
         """Whether `encryption` is AES-GCM, which is then to be had here."""
@@ -93,29 +103,72 @@ class _Key:
 
 
 class _Load:
-    """What a chunk brought for one channel so far."""
+    """What a chunk brought for one channel so far, decrypted one behind the other.
 
-    __slots__ = ("_channel", "parts", "room", "size", "to")
+    A packet is opened over the last bytes before it, which then get their place back from its
+    head: so its data stands where it belongs, and nothing has to be put together.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_channel", "_end", "_plain", "_room", "_to")
+
+    def __init__(self, plain: memoryview) -> None:
+        self._plain = plain
         self._channel: SSHChannel[bytes] | None = None
-        self.to = b""
-        """The channel's number as it stands in a packet."""
-        self.room = self.size = 0
-        self.parts: list[memoryview] = []
+        self._to = -1
+        self._room = 0
+        self._end = _HEAD
 
-    def begin(self, channel: SSHChannel[bytes], to: bytes) -> None:
-        """Take data for `channel`, as much as its window has room for."""
-        self._channel, self.to = channel, to
-        self.room = min(channel._recv_window, _DELIVERED)
+    def open(self, key: _Key, packet: memoryview) -> _Head | None:
+        """Decrypt `packet` behind what is here; return its head, None for what is none of ours."""
+        plain, end = self._plain, self._end
+        begin, size = end - _HEAD, len(packet) - _LENGTH - _MAC
+        if size < _HEAD or size > len(plain) - begin:
+            return None
+        before = bytes(plain[begin:end])
+        try:
+            key.aes.decrypt_into(
+                key.cipher._iv,
+                packet[_LENGTH:],
+                packet[:_LENGTH],
+                plain[begin : begin + size],
+            )
+            head: _Head = _FIELDS.unpack_from(plain, begin)
+        except InvalidTag:
+            return None
+        finally:
+            plain[begin:end] = before
+        return head
+
+    def extend(self, to: int, size: int) -> bool:
+        """Keep `size` bytes that were opened last, if they are for the same channel."""
+        if to != self._to or size > self._room:
+            return False
+        self._end += size
+        self._room -= size
+        return True
+
+    def clear(self, size: int) -> None:
+        """Deliver what is here; `size` bytes that were opened last stand in its place."""
+        if self._end > _HEAD:
+            opened = bytes(self._plain[self._end : self._end + size])
+            self.deliver()
+            self._plain[_HEAD : _HEAD + size] = opened
+
+    def begin(self, channel: SSHChannel[bytes], to: int) -> None:
+        """Keep what comes for `channel` from now on, as much as its window has room for."""
+        self._channel, self._to, self._room = channel, to, channel._recv_window
+
+    @property
+    def full(self) -> bool:
+        """Whether the channel should be given what came for it."""
+        return self._end > _DELIVERED
 
     def deliver(self) -> None:
         """Give the channel what came for it."""
-        channel, parts = self._channel, self.parts
-        if channel is not None:
-            self._channel, self.parts, self.to, self.size = None, [], b"", 0
-            if parts:
-                channel._accept_data(b"".join(parts))
+        channel, end = self._channel, self._end
+        self._channel, self._to, self._end = None, -1, _HEAD
+        if channel is not None and end > _HEAD:
+            channel._accept_data(bytes(self._plain[_HEAD:end]))
 
 
 class PacketPath(SSHConnection, asyncio.BufferedProtocol):
@@ -188,9 +241,9 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
     def _take(self, data: memoryview) -> None:
         """Take `data` apart into packets; what is left waits in `_inpbuf`."""
         at, end = 0, len(data)
-        load = _Load()
+        load = _Load(_turn.plain)
         while end - at >= _LENGTH and self._transport is not None:
-            whole = _LENGTH + int.from_bytes(data[at : at + _LENGTH], "big") + _MAC
+            whole = _LENGTH + _UINT32.unpack_from(data, at)[0] + _MAC
             if whole > self._max_recv_pktlen:
                 whole = end - at  # asyncssh measures it again, and says what is wrong
             elif end - at < whole:
@@ -209,38 +262,35 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
 
     def _took(self, packet: memoryview, load: _Load) -> bool:
         """Take a packet if it may go the short way; until then it is as if nobody had opened it."""
-        key = self._came
-        try:
-            plain = key.aes.decrypt(key.cipher._iv, packet[_LENGTH:], packet[:_LENGTH])
-        except InvalidTag:
+        head = load.open(self._came, packet)
+        if head is None:
             return False
-        end = len(plain) - plain[0] if plain else 0
-        size = end - _HEAD
-        if end == _HEAD and plain[1] == MSG_CHANNEL_WINDOW_ADJUST:
-            return self._adjusted(plain)
-        if size < 1 or plain[1] != MSG_CHANNEL_DATA:
+        padding, kind, to, number = head
+        size = len(packet) - _LENGTH - _MAC - _HEAD - padding
+        if kind != MSG_CHANNEL_DATA:
+            return kind == MSG_CHANNEL_WINDOW_ADJUST and size == 0 and self._adjusted(to, number)
+        if size < 1 or number != size:
             return False
-        if plain[2:6] != load.to or load.size + size > load.room:
-            load.deliver()
-            channel = self._channels.get(int.from_bytes(plain[2:6], "big"))
+        if not load.extend(to, size):
+            load.clear(size)
+            channel = self._channels.get(to)
             if channel is None or channel._recv_state != "open" or size > channel._recv_window:
                 return False
-            load.begin(channel, plain[2:6])
-        if int.from_bytes(plain[6:_HEAD], "big") != size:
-            return False
-        load.parts.append(memoryview(plain)[_HEAD:end])
-        load.size += size
+            load.begin(channel, to)
+            load.extend(to, size)
         self._count_taken()
+        if load.full:
+            load.deliver()
         return True
 
-    def _adjusted(self, plain: bytes) -> bool:
+    def _adjusted(self, to: int, more: int) -> bool:
         """Take a packet that widens a channel's window."""
-        channel = self._channels.get(int.from_bytes(plain[2:6], "big"))
+        channel = self._channels.get(to)
         if channel is None:
             return False
         self._count_taken()
-        more = SSHPacket(plain[6:_HEAD])
-        channel._process_window_adjust(MSG_CHANNEL_WINDOW_ADJUST, 0, more)
+        packet = SSHPacket(more.to_bytes(4, "big"))
+        channel._process_window_adjust(MSG_CHANNEL_WINDOW_ADJUST, 0, packet)
         return True
 
     def _count_taken(self) -> None:
@@ -266,7 +316,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         connection.
         """
         if pkttype > MSG_USERAUTH_LAST and self._sends_short():
-            self._seal(bytes([pkttype]), *args)
+            self._seal(pkttype.to_bytes(1, "big"), b"".join(args))
         elif pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
 
@@ -276,12 +326,12 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         if channel._send_buf or channel._send_state != "open" or not self._sends_short():
             return data
         assert channel._send_chan is not None
-        to, most = channel._send_chan.to_bytes(4, "big"), channel._send_pktsize
         channel._send_window -= window
+        to, most = _DATA + channel._send_chan.to_bytes(4, "big"), channel._send_pktsize
         pieces = memoryview(data)[:window]
         for at in range(0, window, most):
             piece = pieces[at : at + most]
-            self._seal(_DATA, to, len(piece).to_bytes(4, "big"), piece)
+            self._seal(to + len(piece).to_bytes(4, "big"), piece)
         return data[window:] if window < len(data) else b""
 
     def _sends_short(self) -> bool:
@@ -294,13 +344,13 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             and self._goes.fits(self._send_encryption)
         )
 
-    def _seal(self, *parts: bytes | memoryview) -> None:
+    def _seal(self, head: bytes, body: bytes | memoryview = b"") -> None:
         """Send a packet of these parts (RFC 4253, 6; RFC 5647, 7.2)."""
         key, block = self._goes, self._send_blocksize
-        padding = -(self._send_enchdrlen + sum(map(len, parts))) % block
+        padding = -(self._send_enchdrlen + len(head) + len(body)) % block
         if padding < 4:
             padding += block
-        plain = b"".join((padding.to_bytes(1, "big"), *parts, os.urandom(padding)))
+        plain = b"".join((padding.to_bytes(1, "big"), head, body, os.urandom(padding)))
         length = len(plain).to_bytes(_LENGTH, "big")
         sealed = key.aes.encrypt(key.cipher._iv, plain, length)
         key.cipher._update_iv()
