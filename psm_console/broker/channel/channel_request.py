@@ -15,6 +15,7 @@ from psm_console.domain.forwards import ForwardAsked
 from psm_console.domain.session import Size
 
 from ..ssh import algorithms
+from ..ssh.slimming import slim_channel
 
 _TERM = re.compile(r"[A-Za-z0-9._+-]{1,64}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -84,7 +85,7 @@ class ChannelRequest:
     ) -> None:
         """Ask the same of the target, with the variables whose names `allowed` lets by."""
         size, command = self.size, self.command
-        await connection.create_session(
+        channel, _ = await connection.create_session(
             factory,
             # Bytes pass through asyncssh as they are.
             command=command
@@ -100,6 +101,7 @@ class ChannelRequest:
             encoding=None,
             window=algorithms.WINDOW,
         )
+        slim_channel(channel)
 
     def passed_on(self, allowed: tuple[str, ...]) -> dict[str, str]:
         """Return the variables that the target is given."""

@@ -17,6 +17,7 @@ from psm_console.domain.text import visible
 from ..ssh.choosing import ChoosyConnection
 from ..ssh.operator_channel import OperatorChannel
 from ..ssh.packet_path import PacketPath
+from ..ssh.slimming import SlimConnection, slim, slim_channel
 from ..ssh.wire import widen
 from .keyring import Proof
 from .signature import Attested, check_signature, said_user
@@ -78,7 +79,7 @@ class ProvedBy(Protocol):
         """Have the audit log learn that the client was refused `what`."""
 
 
-class OperatorConnection(PacketPath, ChoosyConnection):
+class OperatorConnection(SlimConnection, PacketPath, ChoosyConnection):
     """A server connection that says which key proved itself.
 
     `SSHServer.validate_public_key` is called for keys that are merely offered. A server that notes
@@ -142,6 +143,7 @@ class OperatorConnection(PacketPath, ChoosyConnection):
         channel.__class__ = OperatorChannel
         assert isinstance(channel, OperatorChannel)
         channel.confine()
+        slim_channel(channel)
         return channel
 
     def _process_channel_open(self, kind: int, number: int, packet: SSHPacket) -> None:
@@ -187,6 +189,12 @@ class OperatorConnection(PacketPath, ChoosyConnection):
         if isinstance(owner, ProvedBy):
             owner.wire(full)
 
+    async def reload_config(self) -> None:
+        """Leave the options as they are: there is no configuration that could match a user's name.
+
+        asyncssh would make all of them anew for each login, and keep them for each connection.
+        """
+
     # Authentication. Nothing of asyncssh decides here: it takes certificates without principals,
     # knows nothing of verified users, and makes keys of whatever strangers send.
 
@@ -229,6 +237,7 @@ class OperatorConnection(PacketPath, ChoosyConnection):
             # What it does not permit, asyncssh refuses: a terminal, forwarding.
             self._cert_options = dict.fromkeys(certificate.permits, True)
         await super().send_userauth_success()
+        slim(self)
 
     def _allow_more_time(self) -> None:
         """Let a person look for the code, once; strangers never get here."""

@@ -24,7 +24,8 @@ class ChoosyConnection(asyncssh.SSHServerConnection):
     _holds_offer = False
 
     def _send_kexinit(self) -> None:
-        if not self._client_kexinit and self._client_version.startswith(_SPEAKS_FIRST):
+        first = not self._session_id and not self._client_kexinit
+        if first and self._client_version.startswith(_SPEAKS_FIRST):
             self._holds_offer = True
         else:
             super()._send_kexinit()

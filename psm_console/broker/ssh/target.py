@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 
 import asyncssh
 
@@ -12,7 +13,8 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.text import visible
 
 from . import algorithms
-from .packet_path import shorten
+from .packet_path import TargetConnection, shorten
+from .slimming import SlimConnection, slim_target
 
 CONNECT_TIMEOUT_S = 10.0
 _LARGEST_PACKET = 4 << 20
@@ -22,6 +24,10 @@ Lost = Callable[[Exception | None], None]
 
 class TargetRefusedError(Exception):
     """The target leg could not be opened; the text is a sentence for the operator."""
+
+
+class _SlimTarget(SlimConnection, TargetConnection):
+    """A connection to a target that keeps nothing of its key exchanges."""
 
 
 class _TargetClient(asyncssh.SSHClient):
@@ -58,7 +64,7 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
                 "preferred_auth": ["password"],
             }
         )
-        pinned = [asyncssh.import_public_key(line) for line in target.host_keys]
+        pinned = [_host_key(line) for line in target.host_keys]
         client = _TargetClient()
         connection = await asyncio.wait_for(
             asyncssh.connect(
@@ -84,16 +90,30 @@ async def connect(target: Target, account: Account, lost: Lost) -> asyncssh.SSHC
             ),
             CONNECT_TIMEOUT_S,
         )
-        # sshd answers input at a prompt without echo by an IGNORE of the same size, up to a whole
-        # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
-        connection._update_recv_pktlen(_LARGEST_PACKET)
-        shorten(connection)
+        _prepare(connection)
         client.watch(lost)
         if connection.is_closed():
             raise asyncssh.ConnectionLost("it closed the connection at once")
         return connection
     except (asyncssh.Error, OSError, TimeoutError, CredentialError, ValueError) as error:
         raise TargetRefusedError(_sentence(target, account, error)) from None
+
+
+def _prepare(connection: asyncssh.SSHClientConnection) -> None:
+    """Make a connection that is logged in ready for a session."""
+    # sshd answers input at a prompt without echo by an IGNORE of the same size, up to a whole
+    # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
+    connection._update_recv_pktlen(_LARGEST_PACKET)
+    shorten(connection)
+    # As `shorten` does it: the same object with other methods.
+    connection.__class__ = _SlimTarget
+    slim_target(connection)
+
+
+@lru_cache(1024)
+def _host_key(line: str) -> asyncssh.SSHKey:
+    """Return a pinned host key; sessions on one target share it."""
+    return asyncssh.import_public_key(line)
 
 
 def _sentence(target: Target, account: Account, error: Exception) -> str:
