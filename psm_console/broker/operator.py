@@ -76,7 +76,7 @@ class OperatorLeg(CarriedLeg):
         self.connection: asyncssh.SSHServerConnection
         self.login: LoginDesk
         self.closed = False
-        self._full: set[str] = set()
+        self._full: frozenset[str] = frozenset()
         """Which wires take nothing more: our own, the outer connection's."""
         self._jumps = Jumps(worker)
         self._guest: Guest | None = None

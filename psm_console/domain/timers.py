@@ -62,7 +62,7 @@ class Timers:
             Limit.DRAIN: 0.0,
         }
         self._ends: dict[Limit, float] = {}
-        self._warned: set[Limit] = set()
+        self._warned: frozenset[Limit] = frozenset()
         self._set(Limit.IDLE, limits.idle_s)
         self._set(Limit.DURATION, limits.duration_s)
         if grant_expires_at is not None:
@@ -76,7 +76,7 @@ class Timers:
         """Start the idle span again."""
         if Limit.IDLE in self._ends:
             self._ends[Limit.IDLE] = at + self._limits.idle_s
-            self._warned.discard(Limit.IDLE)
+            self._warned -= {Limit.IDLE}
 
     def paused(self, at: float) -> None:
         """While paused nobody can type: the pause has its own maximum in place of idling."""
@@ -96,7 +96,7 @@ class Timers:
     def supervised(self) -> None:
         """Somebody watches again."""
         self._ends.pop(Limit.UNSUPERVISED, None)
-        self._warned.discard(Limit.UNSUPERVISED)
+        self._warned -= {Limit.UNSUPERVISED}
 
     def draining(self, at: float, left_s: float) -> str:
         """End in `left_s` seconds at the latest; return the sentence that says so now."""
@@ -117,7 +117,7 @@ class Timers:
             return
         for limit, end in self._ends.items():
             if limit not in self._warned and self._when(limit) <= at:
-                self._warned.add(limit)
+                self._warned |= {limit}
                 said = _WARNINGS[limit].format(left=_spoken(end - at))
                 yield Due(said, ends=False, limit=limit)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from psm_console.domain.effects import NoticeKind
 from psm_console.domain.live import Gate
 
+from ..happening import Happening
 from ..ssh.unsent import close_now, has_left
 from .input_side import InputSide
 from .live_channel import ChannelSession, LiveChannel
@@ -32,7 +33,7 @@ class Coupling:
         self.request = self.channel.request
         self.input = InputSide(self.channel)
         self.output = OutputSide(self.channel, repaint)
-        self.closed = asyncio.Event()
+        self.closed = Happening()
         self._left_at: float | None = None
         self._target_done = False
 

@@ -9,7 +9,7 @@ class Valve:
     """A set of reasons not to read; what is not read stays in the sender's window."""
 
     def __init__(self) -> None:
-        self._reasons: set[str] = set()
+        self._reasons: frozenset[str] = frozenset()
         self._channel: SSHChannel[bytes] | None = None
         self._draining = False
         self._shut = False
@@ -21,12 +21,12 @@ class Valve:
 
     def hold(self, reason: str) -> None:
         """Stop reading until `reason` is released."""
-        self._reasons.add(reason)
+        self._reasons |= {reason}
         self._set()
 
     def release(self, reason: str) -> None:
         """Read again if this was the last reason not to."""
-        self._reasons.discard(reason)
+        self._reasons -= {reason}
         self._set()
 
     def drain(self, on: bool) -> None:

@@ -12,16 +12,19 @@ class Withheld:
     """Recorded output in order, with the SSH data type of each piece."""
 
     def __init__(self) -> None:
-        self._pieces: deque[tuple[bytearray, int | None]] = deque()
+        self._pieces: deque[tuple[bytearray, int | None]] | None = None
+        """Made when there is something: an empty deque takes 760 bytes."""
         self.size = 0
         """Bytes kept."""
 
     def __len__(self) -> int:
-        return len(self._pieces)
+        return len(self._pieces or ())
 
     def add(self, data: bytes, datatype: int | None) -> None:
         """Keep `data`; a packet for each byte must not cost an object for each byte."""
         self.size += len(data)
+        if self._pieces is None:
+            self._pieces = deque()
         newest = self._pieces[-1] if self._pieces else None
         if newest is not None and newest[1] == datatype and len(newest[0]) < _PIECE:
             newest[0].extend(data)
@@ -34,8 +37,9 @@ class Withheld:
             data, datatype = self._pieces.popleft()
             self.size -= len(data)
             yield bytes(data), datatype
+        self._pieces = None
 
     def clear(self) -> None:
         """Forget all of it."""
-        self._pieces.clear()
+        self._pieces = None
         self.size = 0

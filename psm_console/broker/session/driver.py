@@ -120,14 +120,13 @@ class SessionDriver:
         )
         self.relays: dict[int, Coupling] = {}
         self._meter = Meter(journal, self.relays)
-        self.ended = asyncio.Event()
         self._around = around
         self._loop = asyncio.get_running_loop()
         self._began = self._ticked = elapsed()
         self._guard = RecordingGuard(self._recorder_failed)
         self._numbers = 0
         self._hanging_up = False
-        self.full_wires: set[Leg] = set()
+        self.full_wires: frozenset[Leg] = frozenset()
         """The legs whose connection takes nothing more at the moment."""
         self._alarm: asyncio.TimerHandle | None = None
         self._set_alarm()
@@ -264,13 +263,14 @@ class SessionDriver:
 
     def operator_wire(self, full: bool) -> None:
         """The operator's connection takes nothing more, or takes bytes again."""
-        self.full_wires = self.full_wires - {"operator"} | ({"operator"} if full else set())
-        for relay in list(self.relays.values()):
-            relay.heed_wires()
+        self._wire("operator", full)
 
     def target_wire(self, full: bool) -> None:
         """The target's connection takes nothing more, or takes bytes again."""
-        self.full_wires = self.full_wires - {"target"} | ({"target"} if full else set())
+        self._wire("target", full)
+
+    def _wire(self, leg: Leg, full: bool) -> None:
+        self.full_wires = self.full_wires | {leg} if full else self.full_wires - {leg}
         for relay in list(self.relays.values()):
             relay.heed_wires()
 
@@ -381,7 +381,6 @@ class SessionDriver:
         self._meter.save(self.at(), ())  # most short sessions see no tick
         self.handle(finished)
         await self.journal.settled()
-        self.ended.set()
         self._around.over(self)
 
 
