@@ -43,7 +43,7 @@ class Obedience:
     async def look(self) -> None:
         """Carry out what was ordered since the last look, and see who still holds a pause."""
         try:
-            claimed = await self._store.call(partial(_claim, self._worker, utc_now()))
+            claimed = await self._store.call(partial(_claim, self._worker, utc_now()), first=True)
             try:
                 # Whoever resumes may have begun to watch a moment ago.
                 await self._supervision.look()
@@ -96,7 +96,9 @@ class Obedience:
             self._beats = {}
             return
         before = self._beats
-        self._beats = await self._store.call(lambda store: store.holds.beats(self._worker))
+        self._beats = await self._store.call(
+            lambda store: store.holds.beats(self._worker), first=True
+        )
         for driver, hold in paused:
             beat = self._beats.get(hold)
             if beat is None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future
 from datetime import datetime
 from functools import partial
@@ -39,6 +39,7 @@ from .policy_file import PolicyFile
 from .reserve import Reserve
 from .session.driver import SessionDriver
 from .session.ground import Ground
+from .session.rounds import Rounds
 from .session.supervision import Supervision
 from .visit.visitors import Visitors
 
@@ -123,6 +124,7 @@ class Worker:
     def begin(self) -> None:
         """Start the tasks that run for as long as the worker does."""
         self.spawn(self._keep(self._heartbeat), "heartbeat")
+        self.spawn(self._keep(Rounds(self.sessions, self._tick).run), "rounds")
         self.spawn(self._keep(self._obey), "directives")
         self.spawn(self._keep(self._sync), "sync")
         self.spawn(self._keep(self._supervision.run), "supervision")
@@ -232,8 +234,6 @@ class Worker:
             if beat is None or beat.done():
                 # One at a time: while another program holds the store each waits for seconds.
                 beat = self.store.submit(partial(_beat, self.id, utc_now()))
-            for driver in list(self.sessions.values()):
-                self._tick(driver)
             self.refusals.settle()
             if self._policy_file.changed():
                 self.audit("policy.reload", "broker", "config.toml changed; new sessions follow it")
@@ -249,12 +249,10 @@ class Worker:
         """Bound what a power loss can take to about a second."""
         while True:
             await asyncio.sleep(1.0)
-            for driver in list(self.sessions.values()):
-                try:
-                    await asyncio.to_thread(driver.recorder.sync)
-                except Exception as error:
-                    with driver.recording():
-                        raise error
+            drivers = list(self.sessions.values())
+            for driver, error in await asyncio.to_thread(_sync_all, drivers):
+                with driver.recording():
+                    raise error
 
     async def _obey(self) -> None:
         async for _ in listen(self.home, "store", self.home.database):
@@ -266,6 +264,17 @@ class Worker:
     async def refresh_inventory(self) -> None:
         """Read the inventory again if it was changed; the old one stays if the store is away."""
         await self.ground.refresh()
+
+
+def _sync_all(drivers: Iterable[SessionDriver]) -> list[tuple[SessionDriver, Exception]]:
+    """Bring the recordings to the disk; return what failed. For a thread: hundreds take a while."""
+    failed: list[tuple[SessionDriver, Exception]] = []
+    for driver in drivers:
+        try:
+            driver.recorder.sync()
+        except Exception as error:
+            failed.append((driver, error))
+    return failed
 
 
 def _beat(worker: WorkerId, now: datetime, store: Store) -> None:

@@ -148,8 +148,8 @@ class SessionRows:
                 raise NotFound(f"session {session} has no channel {number}")
 
     def set_ledgers(self, session: SessionId, ledgers: Mapping[int, Ledger]) -> None:
-        """Note how much of its open channels was recorded how, by the channels' numbers."""
-        with self._db.transaction():
+        """Note how much of its open channels was recorded how, by number; rings no bell."""
+        with self._db.transaction(ring=False):
             for number, ledger in ledgers.items():
                 self._db.run(
                     "UPDATE channels SET ledger = ?"
@@ -160,11 +160,15 @@ class SessionRows:
     def counters(
         self, session: SessionId, output_bytes: int, input_bytes: int, activity: Sequence[int]
     ) -> None:
-        """Set the byte counters and the activity (bytes in each of the last spans of 5 s)."""
+        """Set the byte counters and the activity (bytes in each of the last spans of 5 s).
+
+        Rings no bell: hundreds of sessions change every second, and who shows them looks as often.
+        """
         self._update(
             session,
             "output_bytes = ?, input_bytes = ?, activity = ?",
             (output_bytes, input_bytes, to_json(list(activity))),
+            ring=False,
         )
 
     def set_last_line(self, session: SessionId, text: str) -> None:
@@ -237,9 +241,15 @@ class SessionRows:
         self._holds.forget(session.id)
 
     def _update(
-        self, session: SessionId, columns: str, values: Sequence[Value], extra: str = ""
+        self,
+        session: SessionId,
+        columns: str,
+        values: Sequence[Value],
+        extra: str = "",
+        *,
+        ring: bool = True,
     ) -> None:
-        with self._db.transaction():
+        with self._db.transaction(ring=ring):
             changed = self._db.run(
                 f"UPDATE sessions AS s SET {columns} WHERE s.id = ? {extra}", (*values, session)
             )

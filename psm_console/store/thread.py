@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from .errors import StoreError
@@ -15,22 +17,33 @@ from .home import Home
 from .store import Store, utc_now
 
 T = TypeVar("T")
-_Job = tuple[Callable[[Store], Any], "Future[Any]"]
+_Job = tuple[Callable[[Store], Any], "Future[Any]", bool]
+"""What is to be done, who is told, and whether it goes first."""
 _Done = tuple["Future[Any]", Any, BaseException | None]
 TOGETHER = 64
 """How many jobs share one wait for the disk at most."""
+
+
+class _Word(Enum):
+    """What the thread is told beside jobs."""
+
+    LOOK = auto()
+    """There is a job that goes first."""
+    END = auto()
 
 
 class StoreThread:
     """Owns a Store and runs what it is given on it, one job after another.
 
     Jobs that have queued up wait for the disk together, so that an order is not kept waiting by
-    the counters of three hundred sessions. A future is done when its job is on the disk.
+    the counters of three hundred sessions; nor does what is submitted `first` wait for what is
+    queued before it. A future is done when its job is on the disk.
     """
 
     def __init__(self, home: Home, *, clock: Callable[[], datetime] = utc_now):
         """Open the store in the new thread; StoreError when that fails."""
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Job | _Word] = queue.SimpleQueue()
+        self._first: deque[_Job] = deque()
         self._closing = threading.Lock()
         self._closed = False
         self._open = True
@@ -41,25 +54,30 @@ class StoreThread:
         self._thread.start()
         opened.result()
 
-    def submit(self, job: Callable[[Store], T]) -> Future[T]:
-        """Queue `job`; the future has its result or its exception, after any commit."""
+    def submit(self, job: Callable[[Store], T], *, first: bool = False) -> Future[T]:
+        """Queue `job`; the future has its result or its exception, after any commit.
+
+        Those that go `first` keep their order among each other.
+        """
         future: Future[T] = Future()
         with self._closing:
             if self._closed:
                 raise StoreError("the store is closed")
-            self._jobs.put((job, future))
+            if first:
+                self._first.append((job, future, True))
+            self._jobs.put(_Word.LOOK if first else (job, future, False))
         return future
 
-    async def call(self, job: Callable[[Store], T]) -> T:
+    async def call(self, job: Callable[[Store], T], *, first: bool = False) -> T:
         """Run `job` and await its result; cancelling does not stop a job that has begun."""
-        return await asyncio.wrap_future(self.submit(job))
+        return await asyncio.wrap_future(self.submit(job, first=first))
 
     def close(self) -> None:
         """Finish what is queued and close the store; harmless when closed already."""
         with self._closing:
             if not self._closed:
                 self._closed = True
-                self._jobs.put(None)
+                self._jobs.put(_Word.END)
         self._thread.join()
 
     def _run(self, home: Home, clock: Callable[[], datetime], opened: Future[None]) -> None:
@@ -70,49 +88,70 @@ class StoreThread:
             return
         with store:
             opened.set_result(None)
-            while batch := self._next():
-                _perform(store, batch)
+            while (job := self._next(wait=True)) is not None:
+                self._perform(store, job)
 
-    def _next(self) -> list[_Job]:
-        """Return what is queued, waiting for at least one job; nothing when it is over."""
-        batch: list[_Job] = []
-        while self._open and len(batch) < TOGETHER:
+    def _next(self, *, wait: bool) -> _Job | None:
+        """Return what is to be done next; None when it is over or, without `wait`, all is done."""
+        while True:
+            if self._first:
+                return self._first.popleft()
+            if not self._open:
+                return None
             try:
-                job = self._jobs.get(block=not batch)
+                job = self._jobs.get(block=wait)
             except queue.Empty:
-                break
-            if job is None:
+                return None
+            if job is _Word.END:
                 self._open = False
+            elif not isinstance(job, _Word):
+                return job
+
+    def _others(self, job: _Job) -> Iterator[_Job]:
+        """Yield what shares the wait for the disk with `job`: nothing after what goes first."""
+        for _ in range(TOGETHER - 1):
+            if job[2] and not self._first:
+                return
+            following = self._next(wait=False)
+            if following is None:
+                return
+            yield following
+            job = following
+
+    def _alone(self, job: _Job) -> bool:
+        """Whether nobody waits with `job`, or should."""
+        return not self._first and (job[2] or self._jobs.empty())
+
+    def _perform(self, store: Store, job: _Job) -> None:
+        """Run `job`, and what is queued with it, then tell their callers."""
+        begun: list[_Job] = [job]
+        done: list[_Done] = []
+        try:
+            if self._alone(job):
+                done.append(_run(store, job))
             else:
-                batch.append(job)
-        return batch
+                with store.relaxed():
+                    done.append(_run(store, job))
+                    for one in self._others(job):
+                        begun.append(one)
+                        done.append(_run(store, one))
+        except StoreError as error:
+            # What they wrote may not be on the disk: nobody is told that it is.
+            done = [(future, None, error) for _, future, _ in begun if not future.cancelled()]
+        for future, result, failure in done:
+            if future.cancelled():
+                continue
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)
 
 
-def _perform(store: Store, batch: list[_Job]) -> None:
-    """Run the jobs, then tell their callers."""
-    done: list[_Done] = []
-    try:
-        if len(batch) == 1:
-            done.append(_run(store, *batch[0]))
-        else:
-            with store.relaxed():
-                done.extend(_run(store, *job) for job in batch)
-    except StoreError as error:
-        # What they wrote may not be on the disk: nobody is told that it is.
-        done = [(future, None, error) for _, future in batch if not future.cancelled()]
-    for future, result, failure in done:
-        if future.cancelled():
-            continue
-        if failure is not None:
-            future.set_exception(failure)
-        else:
-            future.set_result(result)
-
-
-def _run(store: Store, job: Callable[[Store], Any], future: Future[Any]) -> _Done:
+def _run(store: Store, job: _Job) -> _Done:
+    work, future, _ = job
     if not future.set_running_or_notify_cancel():
         return future, None, None
     try:
-        return future, job(store), None
+        return future, work(store), None
     except BaseException as error:
         return future, None, error

@@ -53,7 +53,8 @@ def test_whatever_a_channels_recorder_can_not_do_ends_the_session(
             stand.order(session, Verb.PAUSE)
             tty.type("x")
         tty.resize(99, 33)
-        tty.type("\n")
+        if method != "resize":  # a program that ends at once may be faster than its new size
+            tty.type("\n")
         tty.wait_exit(8)
     ended = stand.last()
     assert ended.id == session.id and ended.state not in LIVE_STATES

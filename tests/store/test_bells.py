@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from psm_console.domain.session import Ledger
 from psm_console.store import Bell, Home, Ringer, Store, bells, listen
 from psm_console.store import listening as listening_module
 from tests.support.waiting import eventually_sync
@@ -194,11 +195,15 @@ def test_a_transaction_that_changed_nothing_rings_nothing(tmp_path: Path) -> Non
             assert not bell.drain()
 
 
-def test_a_heartbeat_and_a_roll_back_ring_nothing(tmp_path: Path) -> None:
+def test_a_heartbeat_counts_and_a_roll_back_ring_nothing(tmp_path: Path) -> None:
     with make_store(tmp_path) as store:
         worker = register(store)
+        busy = make_session("s-busy")
+        store.sessions.begin(busy)
         with Bell(store.home, "store") as bell:
             store.workers.heartbeat(worker, store.clock())
+            store.sessions.counters(busy.id, 100, 7, (0, 100))
+            store.sessions.set_ledgers(busy.id, {1: Ledger(output_bytes=100)})
             with pytest.raises(RuntimeError), store.transaction():
                 store.sessions.begin(make_session())
                 raise RuntimeError

@@ -179,3 +179,62 @@ def test_one_failing_job_in_a_row_of_jobs_fails_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         two.result(10)
     thread.close()
+
+
+def test_what_goes_first_waits_for_nothing_that_is_queued(tmp_path: Path) -> None:
+    thread = StoreThread(made(tmp_path))
+    held, hold = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def wait(store: Store) -> None:
+        held.set()
+        hold.wait(10)
+
+    def job(name: str) -> Callable[[Store], None]:
+        return lambda store: ran.append(name)
+
+    thread.submit(wait)
+    held.wait(10)
+    counters = [thread.submit(job("counter")) for _ in range(100)]
+    order = thread.submit(job("order"), first=True)
+    receipt = thread.submit(job("receipt"), first=True)
+    # Neither does it wait for the disk with more than it has to.
+    order.add_done_callback(lambda _: ran.append("told"))
+    hold.set()
+
+    order.result(10), receipt.result(10)
+    for counter in counters:
+        counter.result(10)
+    thread.close()
+    assert ran[:3] == ["order", "receipt", "told"]
+    assert ran[3:] == ["counter"] * 100
+
+
+def test_what_goes_first_interrupts_what_is_done_together(tmp_path: Path) -> None:
+    thread = StoreThread(made(tmp_path))
+    ran: list[str] = []
+    orders: list[Future[None]] = []
+
+    def counter(store: Store) -> None:
+        ran.append("counter")
+        if len(ran) == 5:
+            orders.append(thread.submit(order, first=True))
+
+    def order(store: Store) -> None:
+        ran.append("order")
+
+    for future in queued(thread, [counter] * 20):
+        future.result(10)
+    orders[0].result(10)
+    thread.close()
+    assert ran.index("order") == 5 and len(ran) == 21
+
+
+def test_what_goes_first_is_done_too_before_the_thread_closes(tmp_path: Path) -> None:
+    home = made(tmp_path)
+    thread = StoreThread(home)
+    for number in range(20):
+        thread.submit(partial(begin, f"s-{number}"), first=number % 2 == 0)
+    thread.close()
+    with Store.open(home) as store:
+        assert len(store.sessions.list()) == 20

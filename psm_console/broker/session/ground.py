@@ -45,7 +45,9 @@ class Ground:
     async def read(self) -> None:
         """Read the inventory again if it was changed; raise when it can not be read."""
         known = self.version
-        version, inventory = await self._store.call(lambda store: _inventory_after(known, store))
+        version, inventory = await self._store.call(
+            lambda store: _inventory_after(known, store), first=True
+        )
         if inventory is not None:
             self.inventory = inventory
             self.version = version

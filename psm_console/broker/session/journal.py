@@ -64,6 +64,8 @@ class Journal:
         self._session = session
         self._clock = clock
         self._writes: list[Write] = []
+        self._awaited = False
+        """Whether one of them is more than a count: it goes first, and rings."""
         self._checkpoints: dict[str, Checkpoint] = {}
         self._claims: dict[DirectiveId, _Claim] = {}
         self._under_way: Future[list[Write]] | None = None
@@ -79,7 +81,7 @@ class Journal:
     def directly(self, directive: Directive, at: float, told: Told) -> None:
         """Note an order that came past the store: `told` hears what the store learns later."""
         self._claims[directive.id] = _Claim(directive, at, 0.0, told)
-        self._writes.append(lambda store: store.directives.add(directive))
+        self._write(lambda store: store.directives.add(directive))
         detail = f"{directive.id} by the control socket: {directive.reason}"
         self._audit(f"session.{directive.verb}", directive.actor, detail)
 
@@ -89,24 +91,29 @@ class Journal:
         match effect:
             case fx.SaveState(state, paused_by):
                 paused_at = now if paused_by else None
-                self._writes.append(
+                self._write(
                     lambda store: store.sessions.set_state(
                         session, state, paused_by=paused_by, paused_at=paused_at
                     )
                 )
             case fx.SaveAttention(text):
                 said = None if text is None else visible(text, _DETAIL)
-                self._writes.append(lambda store: store.sessions.set_attention(session, said))
+                self._write(lambda store: store.sessions.set_attention(session, said))
             case fx.SaveEnd():
-                self._writes.append(lambda store: self._save_end(store, effect, now))
+                self._write(lambda store: self._save_end(store, effect, now))
             case fx.Audit(action, actor, detail):
                 self._audit(action, actor, detail)
             case fx.Acknowledge():
                 self._acknowledge(effect)
 
+    def _write(self, write: Write) -> None:
+        """Take a write that is more than a count."""
+        self._awaited = True
+        self._writes.append(write)
+
     def _audit(self, action: str, actor: str, detail: str) -> None:
         session, now, said = self._session.id, self._clock(), visible(detail, _DETAIL)
-        self._writes.append(
+        self._write(
             lambda store: store.audit.append(now, action, actor, session=session, detail=said)
         )
 
@@ -124,7 +131,7 @@ class Journal:
         steps = [Step("requested", 0.0), Step("claimed", round(claim.ms, 1))]
         steps += [_since_request(step, claim) for step in effect.steps]
         receipt = Receipt(tuple(steps), visible(effect.detail, _DETAIL))
-        self._writes.append(
+        self._write(
             lambda store: store.directives.finish(effect.directive, effect.outcome, receipt)
         )
         if claim.told is not None:
@@ -143,14 +150,14 @@ class Journal:
             file=channel.recorder.file,
             opened_at=self._clock(),
         )
-        self._writes.append(lambda store: _add_channel(store, row))
+        self._write(lambda store: _add_channel(store, row))
 
     def channel_closed(self, channel: LiveChannel) -> None:
         """Store what became of a channel."""
         assert channel.recorder is not None
         ledger, now = channel.recorder.ledger, self._clock()
         session, number, said = self._session.id, channel.number, channel.exit_text
-        self._writes.append(
+        self._write(
             lambda store: store.sessions.close_channel(
                 session, number, closed_at=now, exit=said, ledger=ledger
             )
@@ -163,8 +170,8 @@ class Journal:
     def sealed(self, at: float, seal: Seal) -> None:
         """Store what the closed recording consists of; `at` is its length in seconds."""
         session, now = self._session.id, self._clock()
-        self._writes.append(lambda store: _save_checkpoints(store, session, self._take()))
-        self._writes.append(
+        self._write(lambda store: _save_checkpoints(store, session, self._take()))
+        self._write(
             lambda store: store.recordings.close(
                 session,
                 closed_at=now,
@@ -187,7 +194,7 @@ class Journal:
     def held(self, held: tuple[Held, ...]) -> None:
         """Store what waits for the end of a pause."""
         session = self._session.id
-        self._writes.append(lambda store: store.sessions.set_held(session, held))
+        self._write(lambda store: store.sessions.set_held(session, held))
 
     def ledgers(self, changed: Mapping[int, Ledger]) -> None:
         """Store how much of the open channels was recorded how, by the channels' numbers."""
@@ -199,6 +206,7 @@ class Journal:
         if self._under_way is not None:
             return
         writes, self._writes = self._writes, []
+        awaited, self._awaited = self._awaited, False
         checkpoints = self._take()
         if checkpoints:
             # After the rest: a file's first checkpoint comes before the batch that names the file.
@@ -207,7 +215,9 @@ class Journal:
         if not writes:
             return
         try:
-            self._under_way = self._store.submit(lambda store: _all(store, writes))
+            self._under_way = self._store.submit(
+                lambda store: _all(store, writes, awaited), first=awaited
+            )
         except StoreError as error:
             self._keep(writes, error)
             return
@@ -245,13 +255,14 @@ class Journal:
 
     def _keep(self, writes: list[Write], error: BaseException) -> None:
         log.error("%s: the store did not take a batch: %s", self._session.id, error)
+        self._awaited = True
         self._writes[:0] = writes
 
 
-def _all(store: Store, writes: list[Write]) -> list[Write]:
+def _all(store: Store, writes: list[Write], awaited: bool) -> list[Write]:
     """Do `writes` together; what the store will never take is left out, and returned."""
     try:
-        with store.transaction():
+        with store.transaction(ring=awaited):
             for write in writes:
                 write(store)
         return []

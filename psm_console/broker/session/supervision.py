@@ -44,7 +44,7 @@ class Supervision:
         if not any(driver.live.supervision for driver in self._sessions.values()):
             return
         try:
-            found = await self._store.call(self._read)
+            found = await self._store.call(self._read, first=True)
         except StoreError as error:
             # Nobody is told to watch: the leases run out, and the sessions are paused.
             log.error("the store does not say who watches: %s", error)

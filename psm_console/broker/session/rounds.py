@@ -1,0 +1,36 @@
+"""Looks after every session about once a second: a few at a time, so that no key waits for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from psm_console.domain.names import SessionId
+
+from .driver import SessionDriver
+
+ROUND_S = 1.0
+_MOST_PARTS = 50
+"""A look at a session takes some 50 µs; of a thousand this is a millisecond at a time."""
+
+
+class Rounds:
+    """Goes round the live `sessions` for ever, and calls `look` for each."""
+
+    def __init__(
+        self, sessions: Mapping[SessionId, SessionDriver], look: Callable[[SessionDriver], None]
+    ) -> None:
+        self._sessions = sessions
+        self._look = look
+
+    async def run(self) -> None:
+        """Go round; what a look raises ends it."""
+        while True:
+            live = list(self._sessions)
+            parts = max(min(len(live), _MOST_PARTS), 1)
+            for part in range(parts):
+                for session in live[part::parts]:
+                    driver = self._sessions.get(session)
+                    if driver is not None:  # it may have ended since the round began
+                        self._look(driver)
+                await asyncio.sleep(ROUND_S / parts)
