@@ -4,13 +4,13 @@
 
 A session is a terminal with `cat` behind it. Idle they are weighed, and paused and terminated at
 random; busy, each sends four lines of 100 bytes a second and gets them twice: 4 × 200 bytes out.
-The echo is one more session's, through a real ssh. CPU and memory are the worker's alone.
+The echo is one more session's, through a real ssh. CPU and memory are the worker's alone:
+the bytes that are no other process's (`bench.memory`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import socket
 import subprocess
@@ -19,9 +19,6 @@ import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
-
-import asyncssh
 
 from psm_console.broker.entry.moment import new_id
 from psm_console.domain.names import DirectiveId
@@ -32,17 +29,14 @@ from tests.support.openssh import environment
 from .echo import echo, typing
 from .figures import spread
 from .lanes import Lanes, cpu_s, lanes
+from .memory import CONFIG, Terminal, open_terminals, private
 
-CONFIG = "[limits]\nconnections = 10000\n"
-_AT_ONCE = 8
 _LINE = b"y" * 99 + b"\n"
 _BUSY_S = 20.0
 _ORDERS = 60
 _KEYS = 400
 _STRANGERS = 1000
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _ANSWERED = frozenset({Outcome.DONE, Outcome.REFUSED, Outcome.FAILED})
-_Terminal = asyncssh.SSHClientProcess[bytes]
 _Key = Callable[[], float]
 
 
@@ -61,45 +55,24 @@ def main(sessions: int = 300) -> None:
 async def _load(way: Lanes, count: int, key: _Key) -> None:
     (pid,) = way.workers()
     await _echoes("echo, nothing else", key)
-    before = _resident(pid)
+    before = private(pid)
     async with AsyncExitStack() as stack:
-        terminals = await _open(way, stack, count)
+        terminals = await open_terminals(way.broker, stack, count)
         await asyncio.sleep(2)
-        grown = _resident(pid) - before
+        grown = private(pid) - before
         print(f"{count} idle sessions: {grown / count / 1024:.1f} KiB each", flush=True)
         await _busy(pid, terminals, key)
         await asyncio.to_thread(_orders, Home(way.broker.home))
     for _ in range(3):
         async with AsyncExitStack() as stack:
-            await _open(way, stack, count)
+            await open_terminals(way.broker, stack, count)
         await asyncio.sleep(2)
-        print(f"after {count} more came and went: {_resident(pid) / 2**20:.1f} MiB", flush=True)
+        print(f"after {count} more came and went: {private(pid) / 2**20:.1f} MiB", flush=True)
     await _strangers(way, pid)
 
 
-async def _open(way: Lanes, stack: AsyncExitStack, count: int) -> list[_Terminal]:
-    gate, broker = asyncio.Semaphore(_AT_ONCE), way.broker
-
-    async def one() -> _Terminal:
-        async with gate:
-            connection = await asyncssh.connect(
-                broker.host,
-                broker.port,
-                username=broker.login,
-                client_keys=[str(broker.operator_key)],
-                known_hosts=None,
-                config=None,
-                agent_path=None,
-                encryption_algs=["aes128-gcm@openssh.com"],
-            )
-            await stack.enter_async_context(connection)
-            return await connection.create_process("cat", term_type="xterm", encoding=None)
-
-    return await asyncio.gather(*(one() for _ in range(count)))
-
-
-async def _busy(pid: int, terminals: list[_Terminal], key: _Key) -> None:
-    async def work(terminal: _Terminal) -> None:
+async def _busy(pid: int, terminals: list[Terminal], key: _Key) -> None:
+    async def work(terminal: Terminal) -> None:
         await asyncio.sleep(random.random() / 4)
         while True:
             terminal.stdin.write(_LINE)
@@ -153,14 +126,14 @@ def _order(store: Store, session: Session, verb: Verb) -> float:
 async def _strangers(way: Lanes, pid: int) -> None:
     """Have many connect who never log in, as far as the broker takes them."""
     await _login(way, "a login, nobody else")
-    before, strangers = _resident(pid), []
+    before, strangers = private(pid), []
     for _ in range(_STRANGERS):
         there = (way.broker.host, way.broker.port)
         one = socket.create_connection(there, source_address=("127.0.0.2", 0))
         one.sendall(b"SSH-2.0-nobody\r\n")
         strangers.append(one)
     await asyncio.sleep(1)
-    grown = (_resident(pid) - before) / 2**20
+    grown = (private(pid) - before) / 2**20
     print(f"{_STRANGERS} peers that do not log in: {grown:.1f} MiB in all")
     await _login(way, "a login beside them")
     for one in strangers:
@@ -172,7 +145,7 @@ async def _login(way: Lanes, what: str) -> None:
     for _ in range(10):
         async with AsyncExitStack() as stack:
             began = time.perf_counter()
-            await _open(way, stack, 1)
+            await open_terminals(way.broker, stack, 1)
             took.append((time.perf_counter() - began) * 1000)
     print(spread(what, took), flush=True)
 
@@ -190,11 +163,6 @@ def _beside_bulk(way: Lanes, key: _Key) -> None:
         time.sleep(2)
         asyncio.run(_echoes("… with that transfer past the broker", key))
         bulk.kill()
-
-
-def _resident(pid: int) -> int:
-    """Return the resident bytes of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
 
 
 if __name__ == "__main__":
