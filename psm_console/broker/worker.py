@@ -19,7 +19,7 @@ from psm_console.domain.names import AccountRef, SessionId, WorkerId
 from psm_console.domain.policy import Policy
 from psm_console.domain.text import visible
 from psm_console.recording.signing import Signer
-from psm_console.store import Home, Ringer, Store, StoreThread, listen
+from psm_console.store import Home, Store, StoreThread, listen
 
 from .admission import Admission
 from .control import Control
@@ -34,6 +34,7 @@ from .entry.refusals import RefusalLog
 from .entry.slowdown import Slowdown
 from .entry.tally import Tally
 from .obedience import Obedience
+from .onlookers import Onlookers
 from .operator import OperatorLeg
 from .policy_file import PolicyFile
 from .reserve import Reserve
@@ -71,14 +72,13 @@ class Worker:
         self.tally = tally
         tally.carry(0)
         self._tasks: set[asyncio.Task[object]] = set()
-        self._ringer = Ringer(home)
+        self._onlookers = Onlookers(home)
         self._reserve = Reserve(home.reserve)
         self.descriptors = Descriptors(time.monotonic)
         self._admission = Admission(self, self._reserve, Disk(home.recordings))
         self._supervision = Supervision(self.id, store, self.sessions)
         coming = self._admission.coming
         self._obedience = Obedience(self.id, store, self.sessions, coming, self._supervision)
-        self._to_ring: set[SessionId] = set()
         self._fewer = asyncio.Event()
         """Set when a session is over, or did not come to be."""
         self.stopping: str | None = None
@@ -156,7 +156,7 @@ class Worker:
                 for task in self._tasks:
                     task.cancel()
                 await asyncio.wait(list(self._tasks), timeout=0.5)
-        self._ringer.close()
+        self._onlookers.close()
 
     def spawn(self, coroutine: Coroutine[Any, Any, object], name: str) -> None:
         """Run `coroutine` as a task that is kept, named and watched."""
@@ -203,16 +203,8 @@ class Worker:
         self._fewer.set()
 
     def appended(self, session: SessionId) -> None:
-        """Wake whoever watches `session`, once for all that was appended in this loop turn."""
-        if session not in self._to_ring:
-            if not self._to_ring:
-                asyncio.get_running_loop().call_soon(self._ring)
-            self._to_ring.add(session)
-
-    def _ring(self) -> None:
-        sessions, self._to_ring = self._to_ring, set()
-        for session in sessions:
-            self._ringer.ring(session)
+        """Wake whoever watches `session`."""
+        self._onlookers.appended(session)
 
     def refused(self, action: str, who: str, detail: str, session: SessionId) -> None:
         """Have the audit log learn that the operator of `session` was refused something."""

@@ -91,13 +91,17 @@ class Ringer:
         self._stamp: int | None = None
         self._bells: dict[str, list[_Listed]] = {}
 
-    def ring(self, topic: str) -> int:
-        """Wake all who listen to `topic`; return how many there are. Unlinks dead bells."""
+    def ring(self, *topics: str) -> int:
+        """Wake all who listen to one of `topics`; return how many there are. Unlinks dead bells."""
         try:
-            bells = self._listed().get(topic, ())
+            listed = self._listed()
         except OSError:
             return 0
-        return sum(self._ring(*bell) for bell in bells)
+        return sum(self._ring(*bell) for topic in topics for bell in listed.get(topic, ()))
+
+    def heard(self, topic: str) -> bool:
+        """Return whether anybody listened to `topic` when it was last rung for something."""
+        return topic in self._bells
 
     def close(self) -> None:
         """Give back the socket; the next ring opens another."""

@@ -57,7 +57,7 @@ class Wiretap:
 
             def __init__(self, key: bytes) -> None:
                 self._aes = AESGCM(key)
-                self.decrypt = self._aes.decrypt
+                self.decrypt, self.decrypt_into = self._aes.decrypt, self._aes.decrypt_into
 
             def encrypt(self, nonce: bytes, data: bytes, head: bytes) -> bytes:
                 sealed = self._aes.encrypt(nonce, data, head)

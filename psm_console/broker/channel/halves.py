@@ -22,10 +22,12 @@ STDERR = asyncssh.EXTENDED_DATA_STDERR
 def give(channel: SSHChannel[bytes], data: bytes, datatype: int | None = None) -> None:
     """Write to a half, unless it closed first: what it was given is in the recording then, and its
     own `connection_lost` does the rest."""
+    connection = channel._conn
+    if datatype is None and isinstance(connection, PacketPath):
+        data = connection.send_data(channel, data)
+        if not data:
+            return
     with suppress(OSError):
-        connection = channel._conn
-        if datatype is None and isinstance(connection, PacketPath):
-            data = connection.send_data(channel, data)
         channel.write(data, datatype)
 
 

@@ -127,13 +127,11 @@ class InputSide:
             return
         at = session.at()
         data = channel.passage.asked(data)
-        with session.recording() as recorded:
-            channel.recorder.input(at, data)
-        if not recorded:
+        if not session.recording().took(channel.recorder.input, at, data):
             return
         channel.input_bytes += len(data)
-        session.live.input_received(at)
         give(channel.target, data)
+        session.live.input_received(at)
 
     def _discard(self, count: int) -> None:
         recorder = self._channel.recorder

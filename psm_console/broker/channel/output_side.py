@@ -45,19 +45,15 @@ class OutputSide:
         if datatype is None:
             data = channel.passage.said(data)
         at = session.at()
-        with session.recording() as recorded:
-            if datatype == STDERR:
-                channel.recorder.error(at, data)
-            else:
-                channel.recorder.output(at, data)
-        if not recorded:
+        take = channel.recorder.error if datatype == STDERR else channel.recorder.output
+        if not session.recording().took(take, at, data):
             return
         channel.output_bytes += len(data)
-        session.output_seen(at, len(data))
         if gate is Gate.FORWARD:
             self._to_operator(data, datatype)
         else:
             self._withhold(data, datatype)
+        session.output_seen(at, len(data))
 
     def deliver(self) -> None:
         """Send what was withheld, in order, and read the target again."""

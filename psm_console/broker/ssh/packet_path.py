@@ -43,6 +43,8 @@ _LEFT = 64 << 10
 """More than this that is left, of a packet larger than asked for, is not copied to and fro."""
 _TOGETHER = 128 << 10
 """Bytes that are given to the kernel though the chunk is not worked off yet."""
+_SMALL = 512
+"""Of so few bytes each packet is passed on at once: somebody waits for the echo of a key."""
 _LENGTH, _MAC = 4, 16
 """Bytes around a packet under AES-GCM (RFC 5647)."""
 _HEAD = 10
@@ -109,18 +111,21 @@ class _Load:
     head: so its data stands where it belongs, and nothing has to be put together.
     """
 
-    __slots__ = ("_channel", "_end", "_plain", "_room", "_to")
+    __slots__ = ("_channel", "_plain", "end", "room", "to")
 
     def __init__(self, plain: memoryview) -> None:
         self._plain = plain
         self._channel: SSHChannel[bytes] | None = None
-        self._to = -1
-        self._room = 0
-        self._end = _HEAD
+        self.to = -1
+        """The number of the channel that it is for."""
+        self.room = 0
+        """Bytes that the channel's window has room for yet."""
+        self.end = _HEAD
+        """Where the next packet's data is put; `_HEAD` while there is none."""
 
     def open(self, key: _Key, packet: memoryview) -> _Head | None:
         """Decrypt `packet` behind what is here; return its head, None for what is none of ours."""
-        plain, end = self._plain, self._end
+        plain, end = self._plain, self.end
         begin, size = end - _HEAD, len(packet) - _LENGTH - _MAC
         if size < _HEAD or size > len(plain) - begin:
             return None
@@ -139,35 +144,22 @@ class _Load:
             plain[begin:end] = before
         return head
 
-    def extend(self, to: int, size: int) -> bool:
-        """Keep `size` bytes that were opened last, if they are for the same channel."""
-        if to != self._to or size > self._room:
-            return False
-        self._end += size
-        self._room -= size
-        return True
-
     def clear(self, size: int) -> None:
         """Deliver what is here; `size` bytes that were opened last stand in its place."""
-        if self._end > _HEAD:
-            opened = bytes(self._plain[self._end : self._end + size])
-            self.deliver()
-            self._plain[_HEAD : _HEAD + size] = opened
+        opened = bytes(self._plain[self.end : self.end + size])
+        self.deliver()
+        self._plain[_HEAD : _HEAD + size] = opened
 
-    def begin(self, channel: SSHChannel[bytes], to: int) -> None:
-        """Keep what comes for `channel` from now on, as much as its window has room for."""
-        self._channel, self._to, self._room = channel, to, channel._recv_window
-
-    @property
-    def full(self) -> bool:
-        """Whether the channel should be given what came for it."""
-        return self._end > _DELIVERED
+    def begin(self, channel: SSHChannel[bytes], to: int, size: int) -> None:
+        """Keep `size` bytes that were opened first for `channel`, and what follows for it."""
+        self._channel, self.to = channel, to
+        self.room, self.end = channel._recv_window - size, _HEAD + size
 
     def deliver(self) -> None:
         """Give the channel what came for it."""
-        channel, end = self._channel, self._end
-        self._channel, self._to, self._end = None, -1, _HEAD
-        if channel is not None and end > _HEAD:
+        channel, end = self._channel, self.end
+        self._channel, self.to, self.end = None, -1, _HEAD
+        if channel is not None:
             channel._accept_data(bytes(self._plain[_HEAD:end]))
 
 
@@ -184,6 +176,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._ahead = 0
+        self._heard = time.monotonic()
 
     # From the socket
 
@@ -191,9 +184,10 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         """Lend the thread's chunk to the socket, behind what was left of the last packet."""
         left = len(self._inpbuf)
         self._ahead = left if 0 < left <= _LEFT and self._short() else 0
-        if self._ahead:
-            _turn.chunk[:left] = self._inpbuf
-        return _turn.chunk[self._ahead :]
+        if not self._ahead:
+            return _turn.chunk
+        _turn.chunk[:left] = self._inpbuf
+        return _turn.chunk[left:]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the socket wrote into the chunk."""
@@ -202,6 +196,8 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             self._inpbuf = b""
         if self._inpbuf or not self._short():
             self.data_received(bytes(data))
+        elif len(data) <= _SMALL:
+            self._take_all(data)
         else:
             with _turn:
                 self._take_all(data)
@@ -271,15 +267,18 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             return kind == MSG_CHANNEL_WINDOW_ADJUST and size == 0 and self._adjusted(to, number)
         if size < 1 or number != size:
             return False
-        if not load.extend(to, size):
-            load.clear(size)
+        if to == load.to and size <= load.room:
+            load.end += size
+            load.room -= size
+        else:
+            if load.end > _HEAD:
+                load.clear(size)
             channel = self._channels.get(to)
             if channel is None or channel._recv_state != "open" or size > channel._recv_window:
                 return False
-            load.begin(channel, to)
-            load.extend(to, size)
+            load.begin(channel, to, size)
         self._count_taken()
-        if load.full:
+        if load.end > _DELIVERED:
             load.deliver()
         return True
 
@@ -304,6 +303,21 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         while self._inpbuf and self._recv_handler():
             pass
         return not self._inpbuf and self._short()
+
+    def _reset_keepalive_timer(self) -> None:
+        # asyncssh makes a new timer for each chunk, a tenth of the cost of a key.
+        self._heard = time.monotonic()
+        if self._keepalive_timer is None:
+            super()._reset_keepalive_timer()
+
+    def _keepalive_timer_callback(self) -> None:
+        silent = time.monotonic() - self._heard
+        if silent < self._keepalive_interval:
+            self._keepalive_timer = self._loop.call_later(
+                self._keepalive_interval - silent, self._keepalive_timer_callback
+            )
+        else:
+            super()._keepalive_timer_callback()
 
     # To the socket
 
@@ -391,6 +405,8 @@ def shorten(connection: asyncssh.SSHClientConnection) -> None:
     connection.__class__ = TargetConnection
     assert isinstance(connection, TargetConnection)
     connection.prepare()
+    connection._cancel_keepalive_timer()  # it would call the method that it had before
+    connection._reset_keepalive_timer()
     transport = connection._transport
     if isinstance(transport, asyncio.Transport):
         transport.set_protocol(connection)
