@@ -60,14 +60,18 @@ async def _slope(way: Lanes, count: int) -> None:
 
 
 async def _churn(way: Lanes, connects: int) -> None:
-    (pid,), left = way.workers(), connects
+    (pid,), left, failures = way.workers(), connects, 0
 
     async def come_and_go(until: int) -> None:
-        nonlocal left
+        nonlocal left, failures
         while left > until:
             left -= 1
-            async with await connect(way.broker) as connection:
-                await connection.run("true", check=True)
+            try:
+                async with await connect(way.broker) as connection:
+                    await connection.run("true", check=True)
+            except (asyncssh.Error, OSError) as error:
+                failures += 1
+                print(f"{type(error).__name__}: {error}", flush=True)
 
     for part in range(_REPORTS):
         began = time.monotonic()
@@ -78,7 +82,8 @@ async def _churn(way: Lanes, connects: int) -> None:
         size = await _settled(pid)
         print(
             f"after {connects - left:6} connects: {size / 2**20:.1f} MiB, "
-            f"{_descriptors(pid)} descriptors, {count / took:.0f} connects a second",
+            f"{_descriptors(pid)} descriptors, {failures} failed, "
+            f"{count / took:.0f} connects a second",
             flush=True,
         )
 
