@@ -62,7 +62,8 @@ class _Turn(threading.local):
         self._deep = 0
         self._waiting: list[PacketPath] = []
         self.chunk = memoryview(bytearray(_CHUNK))
-        self.plain = memoryview(bytearray(_DELIVERED + _ROOM))
+        self.loads: list[_Load] = []
+        """Those that no connection works with: one inside of another, of a jump, has its own."""
 
     def __enter__(self) -> None:
         self._deep += 1
@@ -113,8 +114,8 @@ class _Load:
 
     __slots__ = ("_channel", "_plain", "end", "room", "to")
 
-    def __init__(self, plain: memoryview) -> None:
-        self._plain = plain
+    def __init__(self) -> None:
+        self._plain = memoryview(bytearray(_DELIVERED + _ROOM))
         self._channel: SSHChannel[bytes] | None = None
         self.to = -1
         """The number of the channel that it is for."""
@@ -226,18 +227,21 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
 
     def _take_all(self, data: memoryview) -> None:
         self._reset_keepalive_timer()
+        load = _turn.loads.pop() if _turn.loads else _Load()
         try:
-            self._take(data)
+            self._take(data, load)
         except asyncssh.DisconnectError as error:
             self._send_disconnect(error.code, error.reason, error.lang)
             self._force_close(error)
         except Exception:
             self.internal_error()
+        finally:
+            if load.end == _HEAD:  # or else a mistake of ours left other people's bytes in it
+                _turn.loads.append(load)
 
-    def _take(self, data: memoryview) -> None:
+    def _take(self, data: memoryview, load: _Load) -> None:
         """Take `data` apart into packets; what is left waits in `_inpbuf`."""
         at, end = 0, len(data)
-        load = _Load(_turn.plain)
         while end - at >= _LENGTH and self._transport is not None:
             whole = _LENGTH + _UINT32.unpack_from(data, at)[0] + _MAC
             if whole > self._max_recv_pktlen:
@@ -250,7 +254,8 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
                 load.deliver()
                 if not self._take_long(packet):
                     break
-        load.deliver()
+        if load.end > _HEAD:
+            load.deliver()
         if self._transport is not None and at < end:
             self._inpbuf += bytes(data[at:])
             if not self._short():
@@ -264,7 +269,9 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         padding, kind, to, number = head
         size = len(packet) - _LENGTH - _MAC - _HEAD - padding
         if kind != MSG_CHANNEL_DATA:
-            return kind == MSG_CHANNEL_WINDOW_ADJUST and size == 0 and self._adjusted(to, number)
+            return (
+                kind == MSG_CHANNEL_WINDOW_ADJUST and not size and self._adjusted(to, number, load)
+            )
         if size < 1 or number != size:
             return False
         if to == load.to and size <= load.room:
@@ -282,8 +289,9 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             load.deliver()
         return True
 
-    def _adjusted(self, to: int, more: int) -> bool:
+    def _adjusted(self, to: int, more: int, load: _Load) -> bool:
         """Take a packet that widens a channel's window."""
+        load.deliver()
         channel = self._channels.get(to)
         if channel is None:
             return False
