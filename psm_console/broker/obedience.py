@@ -110,8 +110,9 @@ class Obedience:
 def _claim(worker: WorkerId, now: datetime, store: Store) -> list[Directive]:
     if not store.directives.pending(worker):
         return []
-    # All or none: an order that is claimed and not returned would never be carried out.
-    with store.transaction():
+    # All or none: an order that is claimed and not returned would never be carried out. Nor does
+    # it wait for a disk that is busy: what a power failure takes back was about a lost session.
+    with store.unsynced(), store.transaction():
         return [
             directive
             for directive in store.directives.pending(worker)

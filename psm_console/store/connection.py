@@ -35,6 +35,7 @@ class Connection:
         self._after_commit = after_commit
         self._ring = False
         self._depth = 0
+        self._unsynced = False
 
     def rows(self, sql: str, parameters: Sequence[Value] = ()) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -118,12 +119,25 @@ class Connection:
         if self.raw.in_transaction:
             yield
             return
+        try:
+            with self.unsynced():
+                yield
+        finally:
+            self._sync_log()
+
+    @contextmanager
+    def unsynced(self) -> Iterator[None]:
+        """Let the commits inside wait for no disk: a power failure may take them back."""
+        if self.raw.in_transaction or self._unsynced:
+            yield
+            return
         self.raw.execute("PRAGMA synchronous = NORMAL")
+        self._unsynced = True
         try:
             yield
         finally:
+            self._unsynced = False
             self.raw.execute("PRAGMA synchronous = FULL")
-            self._sync_log()
 
     def _sync_log(self) -> None:
         try:

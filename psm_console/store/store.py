@@ -108,6 +108,10 @@ class Store:
         """Let the commits inside wait for the disk together, once, at the end."""
         return self._connection.relaxed()
 
+    def unsynced(self) -> AbstractContextManager[None]:
+        """Let the commits inside wait for no disk: a power failure may take them back."""
+        return self._connection.unsynced()
+
     def snapshot(self) -> AbstractContextManager[None]:
         """Let several reads see the same instant."""
         return self._connection.snapshot()

@@ -9,14 +9,19 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from psm_console.domain.session import Outcome, SessionState, Verb
+from psm_console.store.directives import DirectiveRows
 from tests.support.terminal import PtyProcess
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
+
+FULL = 2
+"""What SQLite calls a commit that waits for the disk."""
 
 
 def gone(pid: int) -> bool:
@@ -401,3 +406,20 @@ def test_a_long_paste_at_a_prompt_without_echo_does_not_end_the_session(stand: S
         tty.type(b"\x04")
         tty.wait_for("600000", within_s=20)
         assert tty.wait_exit() == 0
+
+
+def test_an_order_is_carried_out_without_waiting_for_the_disk(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true, waits = DirectiveRows.claim, []
+
+    def claim(self: DirectiveRows, *given: Any) -> bool:
+        row = self._db.row("PRAGMA synchronous")
+        waits.append(row is not None and row[0] == FULL)
+        return true(self, *given)
+
+    monkeypatch.setattr(DirectiveRows, "claim", claim)
+    process = stand.popen("echo up; cat")
+    assert process.stdout and process.stdout.readline() == b"up\n"
+    assert stand.order(stand.session(), Verb.PAUSE).outcome is Outcome.DONE
+    assert waits == [False]

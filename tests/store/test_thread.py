@@ -17,6 +17,7 @@ from psm_console.store import Home, NotFound, Store, StoreError, StoreThread
 from .factories import NOON, Clock, make_home, make_session, register
 
 FULL = 2
+NORMAL = 1
 real_fsync = os.fsync
 
 
@@ -141,6 +142,21 @@ def test_jobs_that_queued_up_wait_for_the_disk_once(
     thread.close()
     with Store.open(home) as store:
         assert len(store.sessions.list()) == 40
+
+
+def test_what_waits_for_no_disk_leaves_the_next_commit_waiting_for_it(tmp_path: Path) -> None:
+    thread = StoreThread(made(tmp_path))
+
+    def unsynced(store: Store) -> object:
+        with store.unsynced(), store.unsynced():
+            inside = _synchronous(store)
+        return inside, _synchronous(store)
+
+    together = queued(thread, [unsynced, unsynced])
+    assert [one.result(10) for one in together] == [(NORMAL, NORMAL)] * 2
+    assert thread.submit(unsynced, first=True).result(10) == (NORMAL, FULL)
+    assert thread.submit(_synchronous).result(10) == FULL
+    thread.close()
 
 
 def _synchronous(store: Store) -> object:
