@@ -5,9 +5,10 @@
 One worker of the broker has a core for itself; a target and operators (bench/crowding.py) share
 the others. A session is a terminal that prints 4 × 200 bytes a second and is typed into, a key a
 second, each echoed. With SESSIONS (50, 300, 600, 900, 1200) live, for SECONDS (20), are told: how
-late the worker's loop came to what it wanted to do (every 10 ms), what a session-second cost it,
-how long keys took to come back, and the lag and load of who made all that: where those are high,
-the figures are theirs and not the worker's. Supervisor and inspector do not run.
+late the worker's loop came to what it wanted to do (every 10 ms), what a session-second cost it
+(net of what it needs without any session, which is told first), how long keys took to come back,
+and the lag and load of who made all that: where those are high, the figures are theirs and not
+the worker's. Supervisor and inspector do not run.
 """
 
 from __future__ import annotations
@@ -32,19 +33,23 @@ HEAD = (
 
 
 def main(seconds: float = 20.0, counts: Sequence[int] = SESSIONS) -> None:
-    print(HEAD)
     with pinned() as crowd:
+        time.sleep(SETTLE_S)
+        before = cpu_s(crowd.broker.worker)
+        time.sleep(seconds)
+        idle = (cpu_s(crowd.broker.worker) - before) / seconds
+        print(f"the worker without a session: {idle:.1%} of a core\n{HEAD}", flush=True)
         for count in counts:
             began = time.monotonic()
             live = crowd.operators.ask("open", count, "print")
             took = time.monotonic() - began
             time.sleep(SETTLE_S)
-            print(_measured(crowd, live, seconds), f"| {took:.0f} s to open", flush=True)
+            print(_measured(crowd, live, seconds, idle), f"| {took:.0f} s to open", flush=True)
     print(f"load average {os.getloadavg()[0]:.1f}")
 
 
-def _measured(crowd: Pinned, live: int, seconds: float) -> str:
-    """Watch for so long, and say what was seen."""
+def _measured(crowd: Pinned, live: int, seconds: float, idle: float) -> str:
+    """Watch for so long, and say what was seen; `idle` is what no session has to do with."""
     makers = (crowd.target, crowd.operators)
     for maker in makers:
         maker.ask("begin")
@@ -56,7 +61,7 @@ def _measured(crowd: Pinned, live: int, seconds: float) -> str:
     lost = f", {operators.lost} LOST" if operators.lost else ""
     return (
         f"{live:8} | {_percentiles(lags)} {max(lags):6.1f}; {used / took:4.0%}; "
-        f"{used / took / live * 1000:.3f} | {_percentiles(operators.echoes)} | "
+        f"{(used / took - idle) / live * 1000:.3f} | {_percentiles(operators.echoes)} | "
         f"target {_own(target, took)}, operators {_own(operators, took)}{lost}"
     )
 
