@@ -37,6 +37,8 @@ from .visit.visitors import Guest, Visitors
 
 log = logging.getLogger(__name__)
 
+_NO_WIRE: frozenset[str] = frozenset()
+
 
 class RefusedError(Exception):
     """A session can not start; the text is a sentence for the operator."""
@@ -72,11 +74,13 @@ class OperatorLeg(CarriedLeg):
         self._worker = worker
         self.outer = outer
         self._session: asyncio.Task[SessionDriver] | None = None
+        """Begins it; kept when that fails, so that it is tried once."""
+        self._begun: SessionDriver | None = None
         self._driver: SessionDriver | None = None
         self.connection: asyncssh.SSHServerConnection
         self.login: LoginDesk
         self.closed = False
-        self._full: frozenset[str] = frozenset()
+        self._full = _NO_WIRE
         """Which wires take nothing more: our own, the outer connection's."""
         self._jumps = Jumps(worker)
         self._guest: Guest | None = None
@@ -123,7 +127,7 @@ class OperatorLeg(CarriedLeg):
         self._wire("outer", full)
 
     def _wire(self, which: str, full: bool) -> None:
-        self._full = self._full | {which} if full else self._full - {which}
+        self._full = self._full | {which} if full else self._full - {which} or _NO_WIRE
         self._jumps.wire(bool(self._full))
         if self._guest is not None:
             self._guest.wire(bool(self._full))
@@ -142,6 +146,8 @@ class OperatorLeg(CarriedLeg):
 
     async def _live(self) -> SessionDriver:
         """Return the connection's session, begun by the first channel that is asked for."""
+        if self._begun is not None:
+            return self._begun
         if self._session is None:
             self._session = asyncio.ensure_future(self._start())
         return await asyncio.shield(self._session)
@@ -169,6 +175,7 @@ class OperatorLeg(CarriedLeg):
         if self.closed:
             driver.operator_lost(None)
         await driver.open_target()
+        self._begun, self._session = driver, None
         return driver
 
     def connection_requested(

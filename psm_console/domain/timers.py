@@ -28,6 +28,7 @@ _ENDINGS = {
     Limit.UNSUPERVISED: "no supervisor has watched for {span}",
     Limit.DRAIN: "the broker is being replaced",
 }
+_NONE_WARNED: frozenset[Limit] = frozenset()
 _WARNINGS = {
     Limit.IDLE: "this session ends in {left} unless you type",
     Limit.DURATION: "this session ends in {left}: its longest duration is reached then",
@@ -62,7 +63,7 @@ class Timers:
             Limit.DRAIN: 0.0,
         }
         self._ends: dict[Limit, float] = {}
-        self._warned: frozenset[Limit] = frozenset()
+        self._warned = _NONE_WARNED
         self._set(Limit.IDLE, limits.idle_s)
         self._set(Limit.DURATION, limits.duration_s)
         if grant_expires_at is not None:

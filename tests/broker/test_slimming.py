@@ -59,6 +59,21 @@ def test_after_the_login_no_leg_keeps_what_it_was_made_of(stand: Stand) -> None:
         assert not isinstance(mine._close_event._waiters, deque)
 
 
+def test_channels_keep_no_queue_of_who_waits_and_no_attribute_that_none_of_them_needs(
+    stand: Stand,
+) -> None:
+    stand.popen("cat")
+
+    (driver,) = live(stand)
+
+    channel = driver.relays[1].channel
+    assert channel.operator is not None and channel.target is not None
+    for half in (channel.operator, channel.target):
+        assert not isinstance(half._close_event._waiters, deque)
+    own = vars(channel.operator)
+    assert not {"_x11_display", "_encoder", "_decoder"} & own.keys()
+
+
 def test_the_pinned_host_key_stays_and_is_the_same_object_for_all(stand: Stand) -> None:
     stand.popen("cat")
     stand.popen("cat")

@@ -50,6 +50,7 @@ from .meter import Meter
 
 log = logging.getLogger(__name__)
 
+_NO_WIRE: frozenset[Leg] = frozenset()
 _GAP_S = 10.0
 """Between two looks after a session, that are a second apart: more means that all stood still."""
 _UNASKED = 4
@@ -126,7 +127,7 @@ class SessionDriver:
         self._guard = RecordingGuard(self._recorder_failed)
         self._numbers = 0
         self._hanging_up = False
-        self.full_wires: frozenset[Leg] = frozenset()
+        self.full_wires = _NO_WIRE
         """The legs whose connection takes nothing more at the moment."""
         self._alarm: asyncio.TimerHandle | None = None
         self._set_alarm()
@@ -270,7 +271,7 @@ class SessionDriver:
         self._wire("target", full)
 
     def _wire(self, leg: Leg, full: bool) -> None:
-        self.full_wires = self.full_wires | {leg} if full else self.full_wires - {leg}
+        self.full_wires = self.full_wires | {leg} if full else self.full_wires - {leg} or _NO_WIRE
         for relay in list(self.relays.values()):
             relay.heed_wires()
 

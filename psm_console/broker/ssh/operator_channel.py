@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 import asyncssh
 from asyncssh.packet import SSHPacket
 
@@ -23,9 +25,16 @@ class OperatorChannel(asyncssh.SSHServerChannel[bytes]):
     as lone surrogates (PEP 383), and become the same bytes again on the way to the target.
     """
 
+    # None in each; with them among its own attributes a channel needs a dict of twice the size.
+    _x11_display: str | None = None
+    _encoder: codecs.IncrementalEncoder | None = None
+    _decoder: codecs.IncrementalDecoder | None = None
+
     def confine(self) -> None:
         """Collect no variables without end."""
         self._env = Variables(self._env)
+        for name in ("_x11_display", "_encoder", "_decoder"):
+            delattr(self, name)
 
     def _process_exec_request(self, packet: SSHPacket) -> bool:
         command = packet.get_string()

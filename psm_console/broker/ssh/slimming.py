@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from functools import lru_cache
+from typing import Any
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -57,6 +58,7 @@ def slim(connection: SSHConnection) -> None:
         if found is not None:
             setattr(connection, name, _alike(tuple(found)))
     connection._waiter = None
+    connection._extra = _packed(connection._extra)
     _lighten(connection)
 
 
@@ -84,8 +86,9 @@ def _forget_exchange(connection: SSHConnection) -> None:
 
 
 def slim_channel(channel: SSHChannel[bytes]) -> None:
-    """Have a channel take no more than it needs for telling that it is closed."""
+    """Have a channel take no more than it needs."""
     _lighten(channel)
+    channel.__dict__ = _packed(channel.__dict__)
 
 
 def _lighten(part: SSHConnection | SSHChannel[bytes]) -> None:
@@ -93,6 +96,11 @@ def _lighten(part: SSHConnection | SSHChannel[bytes]) -> None:
     # that knows all that is asked of it.
     event = part._close_event
     event._waiters = list(event._waiters)  # type: ignore[assignment]
+
+
+def _packed(attributes: dict[str, Any]) -> dict[str, Any]:
+    # A dict that grew one by one may be twice as large as one made of what is in it now.
+    return {name: value for name, value in attributes.items()}
 
 
 def _nobody(_host: str, _address: str, _port: int | None) -> list[str]:
