@@ -74,13 +74,19 @@ class Desk:
 
     async def close(self) -> None:
         """Stop watching what is still watched and close the store; harmless when it is closed."""
-        for watch in list(self._watches.values()):
-            await self.leave(watch)
         await self._leave_holds()
         self._closed = True
         if self._thread is not None:
             thread, self._thread = self._thread, None
+            with suppress(StoreError, PsmError):
+                await thread.call(self._leave_watches)
             await asyncio.to_thread(thread.close)
+
+    def _leave_watches(self, store: Store) -> None:
+        """Called on the store's thread, so that it comes after a watch that is just begun."""
+        while self._watches:
+            _, watch = self._watches.popitem()
+            stop_watching(store, watch, figures.now())
 
     async def _call(self, act: Callable[[Store], T]) -> T:
         try:
@@ -118,13 +124,14 @@ class Desk:
 
     async def watch(self, session_id: str, purpose: str = "shadow") -> Watch:
         """Note who looks at what; nothing may be shown before this has returned."""
-        watch = await self._call(
-            lambda store: start_watching(
-                store, self.actor, session_id, figures.now(), purpose=purpose
-            )
-        )
-        self._watches[watch.token] = watch
-        return watch
+
+        def begin(store: Store) -> Watch:
+            watch = start_watching(store, self.actor, session_id, figures.now(), purpose=purpose)
+            # Here, as whoever asked may be gone by now: a console that is cut closes at once.
+            self._watches[watch.token] = watch
+            return watch
+
+        return await self._call(begin)
 
     async def keep(self, watch: Watch) -> bool:
         """Say that the window is still open; False when one may no longer look."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from psm_console.console import desk as desk_module
 from psm_console.console.desk import Desk
 from psm_console.console.feed import LiveFeed, News
 from psm_console.console.pane import channel_to_watch
 from psm_console.console.shadow import ShadowScreen
 from psm_console.domain.inventory import Role
 from psm_console.domain.session import Directive, SessionState
+from psm_console.operations import start_watching
+from psm_console.operations.sessions import Watch
 from psm_console.recording.live import Follower, attach
 from tests.console.driving import Console, console
-from tests.console.stage import Stage
+from tests.console.stage import Stage, now
 from tests.support.waiting import eventually
 
 
@@ -267,3 +273,31 @@ async def test_what_the_list_learns_while_a_window_opens_is_not_forgotten(
         monkeypatch.setattr(Desk, "directives", meanwhile)
         await seen.press("enter")
         await seen.shows("Ⅱ PAUSED by sue")
+
+
+@pytest.mark.fault
+async def test_a_console_that_is_cut_as_a_watch_begins_notes_its_end_too(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.session("s-1")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any, **more: Any) -> Watch:
+        watch = start_watching(*arguments, **more)
+        begun.set()
+        assert go_on.wait(30)
+        return watch
+
+    monkeypatch.setattr(desk_module, "start_watching", slowly)
+    desk = Desk(stage.home, stage.actor)
+    asking = asyncio.create_task(desk.watch("s-1"))
+    await asyncio.to_thread(begun.wait, 30)
+    asking.cancel()
+    leaving = asyncio.create_task(desk.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await leaving
+
+    (entry,) = stage.store.audit.list(action="session.unshadow")
+    assert entry.session == "s-1"
+    assert not stage.store.watchers.present(now())
