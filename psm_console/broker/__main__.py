@@ -17,6 +17,7 @@ from psm_console.store import Home, HomeError, StoreError
 
 from .descriptors import raise_limit
 from .entry.tally import Tally
+from .litter import collect_seldom
 from .service.draining import drain
 from .service.listening import ListenError, adopt
 from .service.serve import Running, working
@@ -78,6 +79,7 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     _oom_first()
     raise_limit()
+    collect_seldom()
     leash = socket.socket(fileno=given.leash)
     leash.set_inheritable(False)
     try:

@@ -33,6 +33,7 @@ from .entry.outer import Outer
 from .entry.refusals import RefusalLog
 from .entry.slowdown import Slowdown
 from .entry.tally import Tally
+from .litter import Litter
 from .obedience import Obedience
 from .onlookers import Onlookers
 from .operator import OperatorLeg
@@ -70,6 +71,7 @@ class Worker:
         self.legs: set[OperatorLeg] = set()
         """The clients' connections, with a session or without."""
         self.tally = tally
+        self._litter = Litter()
         tally.carry(0)
         self._tasks: set[asyncio.Task[object]] = set()
         self._onlookers = Onlookers(home)
@@ -114,6 +116,7 @@ class Worker:
         """Count a client's connection no more."""
         self.legs.discard(leg)
         self.tally.carry(len(self.legs))
+        self._litter.add(len(self.legs))
 
     # Life
 
