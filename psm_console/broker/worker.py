@@ -39,6 +39,7 @@ from .onlookers import Onlookers
 from .operator import OperatorLeg
 from .policy_file import PolicyFile
 from .reserve import Reserve
+from .session.bundle import Bundle
 from .session.driver import SessionDriver
 from .session.ground import Ground
 from .session.rounds import Rounds
@@ -72,6 +73,7 @@ class Worker:
         """The clients' connections, with a session or without."""
         self.tally = tally
         self._litter = Litter()
+        self._bundle = Bundle(store)
         tally.carry(0)
         self._tasks: set[asyncio.Task[object]] = set()
         self._onlookers = Onlookers(home)
@@ -127,7 +129,7 @@ class Worker:
     def begin(self) -> None:
         """Start the tasks that run for as long as the worker does."""
         self.spawn(self._keep(self._heartbeat), "heartbeat")
-        self.spawn(self._keep(Rounds(self.sessions, self._tick).run), "rounds")
+        self.spawn(self._keep(Rounds(self.sessions, self._tick, self._bundle.send).run), "rounds")
         self.spawn(self._keep(self._obey), "directives")
         self.spawn(self._keep(self._sync), "sync")
         self.spawn(self._keep(self._supervision.run), "supervision")
@@ -238,7 +240,7 @@ class Worker:
         at = driver.at()
         with driver.recording():
             driver.recorder.tick(at)
-        driver.tick(at)
+        driver.tick(at, self._bundle)
 
     async def _sync(self) -> None:
         """Bound what a power loss can take to about a second."""

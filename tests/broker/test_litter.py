@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from psm_console.broker import litter as litter_module
 from psm_console.broker.litter import Litter
 
 
@@ -16,7 +15,7 @@ from psm_console.broker.litter import Litter
 def collections(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """One for each collection."""
     seen: list[None] = []
-    monkeypatch.setattr(litter_module.gc, "collect", lambda: seen.append(None))
+    monkeypatch.setattr(gc, "collect", lambda: seen.append(None))
     return seen
 
 

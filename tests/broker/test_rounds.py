@@ -27,7 +27,7 @@ async def test_a_round_looks_at_every_session_and_at_few_of_them_in_one_turn_of_
         # It ends while the round goes on.
         drivers.pop(SessionId("s199"), None)
 
-    going = asyncio.ensure_future(Rounds(drivers, look).run())
+    going = asyncio.ensure_future(Rounds(drivers, look, lambda: None).run())
 
     async def count_turns() -> None:
         nonlocal turn

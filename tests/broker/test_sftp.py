@@ -356,7 +356,7 @@ def test_a_client_whose_wire_is_full_is_not_read_either(stand: Stand) -> None:
         (driver,) = stand.broker.running.worker.sessions.values()
         (relay,) = driver.relays.values()
         found = []
-        fulls: list[set[Leg]] = [{"operator"}, set()]
+        fulls: list[frozenset[Leg]] = [frozenset({"operator"}), frozenset()]
         for full in fulls:
             driver.full_wires = full
             relay.heed_wires()

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from .openssh import OpenSsh
 from .sshd import Sshd, write_key
@@ -75,7 +75,7 @@ class Broker:
         self.host = "127.0.0.1"
         self.port = 0
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> Self:
         # Short: bells are sockets below it.
         self.folder = Path(tempfile.mkdtemp(prefix="psm-"))
         self.home = self.folder / "home"

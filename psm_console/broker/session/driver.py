@@ -44,6 +44,7 @@ from ..entry.keyring import Proof
 from ..entry.moment import elapsed
 from ..ssh import target as target_leg
 from ..ssh.wire import watch_wire
+from .bundle import Bundle
 from .hangup import HangUp
 from .journal import Journal
 from .meter import Meter
@@ -295,7 +296,7 @@ class SessionDriver:
         """Return the channels whose input waits for the end of a pause."""
         return self._meter.waiting() if self.live.state is SessionState.PAUSED else ()
 
-    def tick(self, at: float) -> None:
+    def tick(self, at: float, bundle: Bundle) -> None:
         """Look after the channels, and have the store learn the counts when they changed."""
         self._note_gap(at)
         deadline = self.live.next_deadline()
@@ -305,7 +306,7 @@ class SessionDriver:
         for relay in list(self.relays.values()):
             relay.tick(at)
         self._meter.save(at, self.held())
-        self.journal.flush()
+        self.journal.flush(bundle)
 
     def _note_gap(self, at: float) -> None:
         """Note that nobody could watch or be warned for a while: the machine stood still."""

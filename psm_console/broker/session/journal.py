@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -25,13 +23,13 @@ from psm_console.domain.session import (
 from psm_console.domain.text import visible
 from psm_console.recording.signing import Checkpoint
 from psm_console.recording.writer import Seal
-from psm_console.store import Store, StoreError, StoreThread
+from psm_console.store import Store, StoreThread
 
 from ..channel.live_channel import LiveChannel
+from .bundle import Bundle, Part, Write
 
 log = logging.getLogger(__name__)
 
-Write = Callable[[Store], object]
 Told = Callable[[Outcome, Receipt], None]
 Stored = fx.SaveState | fx.SaveAttention | fx.SaveEnd | fx.Audit | fx.Acknowledge
 _DETAIL = 500
@@ -68,10 +66,9 @@ class Journal:
         """Whether one of them is more than a count: it goes first, and rings."""
         self._checkpoints: dict[str, Checkpoint] = {}
         self._claims: dict[DirectiveId, _Claim] = {}
-        self._under_way: Future[list[Write]] | None = None
+        self._under_way = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._loop = asyncio.get_running_loop()
 
     def claimed(self, directive: Directive, at: float) -> None:
         """Note that this session's worker took `directive` at `at` seconds of the session."""
@@ -201,9 +198,12 @@ class Journal:
         session = self._session.id
         self._writes.append(lambda store: store.sessions.set_ledgers(session, changed))
 
-    def flush(self) -> None:
-        """Hand what was collected to the store's thread, unless one is under way."""
-        if self._under_way is not None:
+    def flush(self, bundle: Bundle | None = None) -> None:
+        """Hand what was collected to the store's thread, unless something is under way.
+
+        Counts that nobody waits for go with `bundle`, whenever that is sent.
+        """
+        if self._under_way:
             return
         writes, self._writes = self._writes, []
         awaited, self._awaited = self._awaited, False
@@ -214,15 +214,15 @@ class Journal:
             writes.append(lambda store: _save_checkpoints(store, session, checkpoints))
         if not writes:
             return
-        try:
-            self._under_way = self._store.submit(
-                lambda store: _all(store, writes, awaited), first=awaited
-            )
-        except StoreError as error:
-            self._keep(writes, error)
-            return
+        self._under_way = True
         self._idle.clear()
-        self._under_way.add_done_callback(lambda done: self._told(done, writes))
+        part = Part(writes, lambda error, refused: self._settled_one(writes, error, refused))
+        if bundle is not None and not awaited:
+            bundle.add(part)
+        else:
+            own = Bundle(self._store, awaited=awaited)
+            own.add(part)
+            own.send()
 
     def _take(self) -> list[Checkpoint]:
         taken, self._checkpoints = self._checkpoints, {}
@@ -230,24 +230,19 @@ class Journal:
 
     async def settled(self) -> None:
         """Wait until everything noted so far is stored, however long the store is away."""
-        while self._writes or self._checkpoints or self._under_way is not None:
+        while self._writes or self._checkpoints or self._under_way:
             self.flush()
             await self._idle.wait()
             if self._writes:
                 await asyncio.sleep(_AGAIN_S)
 
-    def _told(self, done: Future[list[Write]], writes: list[Write]) -> None:
-        """Go on with the next batch; called on the store's thread."""
-        # A loop that is closed has nobody left who could go on.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._settled_one, done, writes)
-
-    def _settled_one(self, done: Future[list[Write]], writes: list[Write]) -> None:
-        self._under_way = None
-        error = done.exception()
+    def _settled_one(
+        self, writes: list[Write], error: BaseException | None, refused: list[Write]
+    ) -> None:
+        self._under_way = False
         if error is not None:
             self._keep(writes, error)
-        elif refused := done.result():
+        elif refused:
             log.error("%s: %d writes are given up", self._session.id, len(refused))
         self._idle.set()
         if error is None and self._writes:
@@ -257,33 +252,6 @@ class Journal:
         log.error("%s: the store did not take a batch: %s", self._session.id, error)
         self._awaited = True
         self._writes[:0] = writes
-
-
-def _all(store: Store, writes: list[Write], awaited: bool) -> list[Write]:
-    """Do `writes` together; what the store will never take is left out, and returned."""
-    try:
-        with store.transaction(ring=awaited):
-            for write in writes:
-                write(store)
-        return []
-    except StoreError:
-        raise
-    except Exception:
-        log.exception("a batch holds what the store can not take; each is tried alone")
-    with store.transaction():
-        return [write for write in writes if not _alone(store, write)]
-
-
-def _alone(store: Store, write: Write) -> bool:
-    try:
-        with store.transaction():
-            write(store)
-    except StoreError:
-        raise
-    except Exception:
-        log.exception("a write is given up")
-        return False
-    return True
 
 
 def _add_channel(store: Store, channel: Channel) -> None:

@@ -15,13 +15,17 @@ _MOST_PARTS = 50
 
 
 class Rounds:
-    """Goes round the live `sessions` for ever, and calls `look` for each."""
+    """Goes round the live `sessions` for ever, and calls `look` for each, `looked` after a few."""
 
     def __init__(
-        self, sessions: Mapping[SessionId, SessionDriver], look: Callable[[SessionDriver], None]
+        self,
+        sessions: Mapping[SessionId, SessionDriver],
+        look: Callable[[SessionDriver], None],
+        looked: Callable[[], None],
     ) -> None:
         self._sessions = sessions
         self._look = look
+        self._looked = looked
 
     async def run(self) -> None:
         """Go round; what a look raises ends it."""
@@ -33,4 +37,5 @@ class Rounds:
                     driver = self._sessions.get(session)
                     if driver is not None:  # it may have ended since the round began
                         self._look(driver)
+                self._looked()
                 await asyncio.sleep(ROUND_S / parts)
