@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -24,9 +25,12 @@ _READY_S = 30.0
 _SETTLED_S = 10.0
 """A worker that lived this long and dies is replaced at once; others wait longer each time."""
 _LONGEST_WAIT_S = 10.0
+_AS_TOLD = frozenset({0, -signal.SIGTERM})
+"""How a worker ends that was told to; by the signal itself while it still comes up."""
 
-Lost = Callable[[int, int], Awaitable[None]]
-"""Called with the process id and the status of a worker that died unasked."""
+Lost = Callable[[int, int, bool], Awaitable[None]]
+"""Called with the process id and the status of a worker that died unasked, and whether another
+takes its place: none does while a crew leaves."""
 
 
 class WorkerError(Exception):
@@ -98,10 +102,15 @@ class Crew:
         """Return when all workers accept connections; raises `WorkerError` with all ended."""
         try:
             async with asyncio.timeout(_READY_S):
-                await asyncio.gather(*(self._begin(place) for place in range(self._count)))
+                # All of them, or one that comes up behind another's failure would stay unseen.
+                came = await asyncio.gather(
+                    *(self._begin(place) for place in range(self._count)), return_exceptions=True
+                )
+            if failed := [error for error in came if error is not None]:
+                raise failed[0]
         except (WorkerError, TimeoutError) as error:
             self.terminate()
-            await asyncio.gather(*(one.process.wait() for one in self._members.values()))
+            await asyncio.gather(*(self._end(place) for place in list(self._members)))
             raise WorkerError(str(error) or f"no worker within {_READY_S:g} s") from None
         self._keepers = [
             asyncio.create_task(self._keep(place), name=f"keeper {place}")
@@ -127,27 +136,51 @@ class Crew:
 
     async def _begin(self, place: int) -> None:
         row = self._rows.take()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "psm_console.broker",
-                *("--home", str(self._home.root)),
-                *("--listening", str(self._listening.fileno())),
-                *("--leash", str(theirs.fileno())),
-                *("--tally", str(self._rows.descriptor)),
-                *("--row", str(row)),
-                *("--orphan", f"{self._orphan_s:g}"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                pass_fds=(self._listening.fileno(), theirs.fileno(), self._rows.descriptor),
-            )
-        reader, leash = await asyncio.open_connection(sock=ours)
-        self._members[place] = _Member(process, reader, leash, row)
-        if await reader.readline() != b"ready\n":
-            status = await process.wait()
+        try:
+            member = await self._spawn(row)
+        except OSError as error:
+            self._rows.give_back(row)
+            raise WorkerError(f"no worker can be started: {error.strerror or error}") from None
+        except BaseException:
+            self._rows.give_back(row)
+            raise
+        self._members[place] = member
+        if await member.reader.readline() != b"ready\n":
+            status = await member.process.wait()
             raise WorkerError(f"a worker ended with status {status} before it was ready; see above")
+
+    async def _spawn(self, row: int) -> _Member:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "psm_console.broker",
+                    *("--home", str(self._home.root)),
+                    *("--listening", str(self._listening.fileno())),
+                    *("--leash", str(theirs.fileno())),
+                    *("--tally", str(self._rows.descriptor)),
+                    *("--row", str(row)),
+                    *("--orphan", f"{self._orphan_s:g}"),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    pass_fds=(self._listening.fileno(), theirs.fileno(), self._rows.descriptor),
+                )
+        except BaseException:
+            ours.close()
+            raise
+        reader, leash = await asyncio.open_connection(sock=ours)
+        return _Member(process, reader, leash, row)
+
+    async def _end(self, place: int) -> tuple[int, int]:
+        """Wait for the worker in `place` to end; return its process id and status."""
+        member = self._members[place]
+        status = await member.process.wait()
+        del self._members[place]
+        member.leash.close()
+        self._rows.give_back(member.row)
+        return member.process.pid, status
 
     async def _keep(self, place: int) -> None:
         """Replace the worker in `place` for as long as it dies unasked."""
@@ -155,14 +188,14 @@ class Crew:
         wait_s = 0.0
         while True:
             began = loop.time()
-            member = self._members[place]
-            status = await member.process.wait()
-            member.leash.close()
-            self._rows.give_back(member.row)
+            if place in self._members:
+                pid, status = await self._end(place)
+                leaving = self._leaving.is_set()
+                if not leaving or status not in _AS_TOLD:
+                    log.error("worker %d ended with status %d", pid, status)
+                    await self._lost(pid, status, not leaving)
             if self._leaving.is_set():
                 return
-            log.error("worker %d ended with status %d", member.process.pid, status)
-            await self._lost(member.process.pid, status)
             settled = loop.time() - began > _SETTLED_S
             wait_s = 0.0 if settled else min(wait_s * 2 + 0.1, _LONGEST_WAIT_S)
             if not await self._again(place, wait_s):
@@ -177,7 +210,8 @@ class Crew:
             await self._begin(place)
         except WorkerError as error:
             log.error("%s", error)
-        if self._leaving.is_set() and self._members[place].process.returncode is None:
+        if self._leaving.is_set() and place in self._members:
             # It came up while the others were told to go, and did not hear of it.
-            self._members[place].process.terminate()
+            with contextlib.suppress(ProcessLookupError):
+                self._members[place].process.terminate()
         return True

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 
 _NAME = "broker.sock"
 _ASK, _READY = b"take over\n", b"ready\n"
+_NOT_GIVEN = (
+    "the broker that runs did not hand its socket over; if another took over from it just now, try "
+    "again, else see its log"
+)
 _PATIENCE_S = 40.0
 """How long a new broker may take to come up before the old one stops waiting for it."""
 
@@ -56,9 +60,12 @@ async def take_over(home: Home) -> Before:
         line.sendall(_ASK)
         _, descriptors, _, _ = await asyncio.to_thread(socket.recv_fds, line, 16, 1)
         if not descriptors:
-            raise SuccessionError("the broker that runs did not hand its socket over; see its log")
+            raise SuccessionError(_NOT_GIVEN)
         line.setblocking(False)
         return Before(line, adopt(descriptors[0]))
+    except ConnectionResetError:
+        line.close()
+        raise SuccessionError(_NOT_GIVEN) from None
     except (OSError, SuccessionError) as error:
         line.close()
         if isinstance(error, SuccessionError):
@@ -109,6 +116,8 @@ class Succession:
                 try:
                     async with asyncio.timeout(_PATIENCE_S):
                         if await self._hand_over(line):
+                            # Who waits behind it hears at once that nobody answers here any more.
+                            self._door.close()
                             self._replaced()
                             return
                 except (OSError, TimeoutError) as error:

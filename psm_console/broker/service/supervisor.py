@@ -100,7 +100,7 @@ class Supervisor:
         self._listening = listening
         self._rows = Rows()
         self._crew = self._new_crew()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], Crew] = {}
         self._inspectors = Inspectors(home)
         self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
         self._replaced = asyncio.Event()
@@ -120,8 +120,9 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._crew.terminate()
-        await asyncio.gather(self._crew.ended(), *self._leaving)
+        for crew in (self._crew, *self._leaving.values()):
+            crew.terminate()
+        await self._all_ended()
         await self._work_alone()
         await asyncio.to_thread(self._put_away)
 
@@ -174,8 +175,8 @@ class Supervisor:
         old, self._crew = self._crew, fresh
         old.drain(self._serving.drain_max_s)
         leaving = asyncio.create_task(old.ended(), name="old workers")
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+        self._leaving[leaving] = old
+        leaving.add_done_callback(self._leaving.pop)
         await asyncio.to_thread(self._audit, "broker.renew", "new workers, the old ones drain")
 
     async def _drain(self, left_s: float) -> None:
@@ -185,10 +186,14 @@ class Supervisor:
         self._crew.drain(left_s)
         # While anybody has it open, the kernel takes connections that nobody would answer.
         self._listening.close()
-        ended = asyncio.ensure_future(self._crew.ended())
+        ended = asyncio.ensure_future(self._all_ended())
         again = asyncio.ensure_future(self._told_again())
         await asyncio.wait({ended, again}, return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
+
+    async def _all_ended(self) -> None:
+        """Wait until no worker is left, of this crew or of one before it."""
+        await asyncio.gather(self._crew.ended(), *self._leaving)
 
     async def _told_again(self) -> None:
         """Return at the next signal that ends a broker."""
@@ -214,9 +219,10 @@ class Supervisor:
                 await asyncio.to_thread(self._audit, *news)
             await asyncio.sleep(_DISK_S)
 
-    async def _worker_lost(self, pid: int, status: int) -> None:
+    async def _worker_lost(self, pid: int, status: int, replaced: bool) -> None:
         lost = await asyncio.to_thread(self._put_away)
-        detail = f"process {pid} ended with status {status}: {lost} sessions lost; it is replaced"
+        after = "it is replaced" if replaced else "it was leaving"
+        detail = f"process {pid} ended with status {status}: {lost} sessions lost; {after}"
         await asyncio.to_thread(self._audit, "worker.lost", detail)
 
     def _put_away(self) -> int:

@@ -1,0 +1,121 @@
+"""The crew of a broker when the system has no process, descriptor or row to give."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from psm_console.broker.service.crew import Crew, Rows, WorkerError
+from psm_console.broker.service.listening import bind
+from psm_console.store import Home
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.fault
+
+# Says that it is ready, and ends when its leash is cut or it is told to drain.
+_STANDS_IN = """
+import socket, sys
+leash = socket.socket(fileno=int(sys.argv[sys.argv.index("--leash") + 1]))
+leash.sendall(b"ready\\n")
+leash.recv(64)
+"""
+Making = Callable[..., Any]
+
+
+class Spawning:
+    """Starts small programs in the place of workers; `fails` is what it raises instead."""
+
+    def __init__(self, make: Making) -> None:
+        self._make = make
+        self.fails: Exception | None = None
+        self.program = _STANDS_IN
+        self.tried = 0
+
+    async def __call__(self, python: str, *arguments: str, **options: Any) -> Any:
+        self.tried += 1
+        if self.fails is not None:
+            raise self.fails
+        return await self._make(python, "-c", self.program, *arguments[2:], **options)
+
+
+@pytest.fixture
+def spawning(monkeypatch: pytest.MonkeyPatch) -> Spawning:
+    found = Spawning(asyncio.create_subprocess_exec)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", found)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def at_work(folder: Path, rows: Rows, lost: list[int], count: int = 1) -> AsyncIterator[Crew]:
+    """A crew that has begun, ended with the block."""
+
+    async def note(pid: int, _status: int, _replaced: bool) -> None:
+        lost.append(pid)
+
+    with bind("127.0.0.1:0") as listening:
+        crew = Crew(Home(folder), listening, rows, count, 0.0, note)
+        await crew.start()
+        try:
+            yield crew
+        finally:
+            crew.terminate()
+            await crew.ended()
+
+
+def free(rows: Rows) -> list[int]:
+    return sorted(rows._free)
+
+
+async def test_a_worker_that_could_not_be_replaced_for_want_of_a_process_is_replaced_later(
+    tmp_path: Path, spawning: Spawning
+) -> None:
+    lost: list[int] = []
+    rows = Rows()
+    async with at_work(tmp_path, rows, lost) as crew:
+        (first,) = crew.pids
+        spawning.fails = BlockingIOError(11, "Resource temporarily unavailable")
+        tried = spawning.tried
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: spawning.tried > tried, what="the attempt that fails")
+        spawning.fails = None
+        await eventually(lambda: crew.pids and crew.pids != [first], what="a new worker")
+        assert lost == [first]
+        assert len(free(rows)) == len(set(free(rows))) == 62
+    assert len(free(rows)) == len(set(free(rows))) == 63
+
+
+async def test_a_crew_that_does_not_come_up_gives_its_rows_back(
+    tmp_path: Path, spawning: Spawning
+) -> None:
+    rows = Rows()
+    lost: list[int] = []
+    spawning.program = "raise SystemExit(3)"
+    with pytest.raises(WorkerError, match="status 3"):
+        async with at_work(tmp_path, rows, lost, count=2):
+            pass
+    spawning.fails = OSError(24, "Too many open files")
+    with pytest.raises(WorkerError, match="Too many open files"):
+        async with at_work(tmp_path, rows, lost, count=2):
+            pass
+    await eventually(lambda: len(free(rows)) == 63, what="all rows to be free")
+    assert len(set(free(rows))) == 63
+
+
+async def test_a_worker_that_dies_while_it_drains_is_told_of(
+    tmp_path: Path, spawning: Spawning
+) -> None:
+    spawning.program += "leash.recv(64)\n"  # it drains, and has sessions yet
+    lost: list[int] = []
+    async with at_work(tmp_path, Rows(), lost) as crew:
+        (pid,) = crew.pids
+        crew.drain(60)
+        os.kill(pid, signal.SIGKILL)
+        await crew.ended()
+    assert lost == [pid]
