@@ -52,6 +52,8 @@ _HEAD = 10
 _FIELDS = struct.Struct(">BBII")
 _Head = tuple[int, int, int, int]
 _UINT32 = struct.Struct(">I")
+_ADJUSTED = frozenset({"open", "eof_pending", "eof"})
+"""States in which the peer may widen a channel's window: until it has closed the channel."""
 _DATA = bytes([MSG_CHANNEL_DATA])
 
 
@@ -293,7 +295,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         """Take a packet that widens a channel's window."""
         load.deliver()
         channel = self._channels.get(to)
-        if channel is None:
+        if channel is None or channel._recv_state not in _ADJUSTED:
             return False
         self._count_taken()
         packet = SSHPacket(more.to_bytes(4, "big"))
