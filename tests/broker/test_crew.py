@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
+from psm_console.broker.service import inspectors
 from psm_console.broker.service.crew import Crew, Rows, WorkerError
+from psm_console.broker.service.inspectors import Inspectors
 from psm_console.broker.service.listening import bind
 from psm_console.store import Home
 from tests.support.waiting import eventually
@@ -119,3 +121,17 @@ async def test_a_worker_that_dies_while_it_drains_is_told_of(
         os.kill(pid, signal.SIGKILL)
         await crew.ended()
     assert lost == [pid]
+
+
+async def test_an_inspector_that_could_not_be_started_is_started_later(
+    tmp_path: Path, spawning: Spawning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspectors, "_AGAIN_S", 0.05)
+    spawning.program = ""
+    spawning.fails = BlockingIOError(11, "Resource temporarily unavailable")
+    running = asyncio.create_task(Inspectors(Home(tmp_path)).run())
+    try:
+        await eventually(lambda: spawning.tried > 1, what="another attempt")
+        assert not running.done()
+    finally:
+        running.cancel()

@@ -23,17 +23,20 @@ class Inspectors:
     async def run(self) -> None:
         """Start an inspector whenever there is none; what it does not do costs nobody a byte."""
         while True:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "psm_console.inspector",
-                "--home",
-                str(self._home.root),
-                stdin=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-            status = await self._process.wait()
-            log.warning("the inspector ended with %s and is started again", status)
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "psm_console.inspector",
+                    "--home",
+                    str(self._home.root),
+                    stdin=asyncio.subprocess.PIPE,
+                    start_new_session=True,
+                )
+                status = await self._process.wait()
+                log.warning("the inspector ended with %s and is started again", status)
+            except OSError as error:
+                log.error("no inspector can be started now: %s", error.strerror or error)
             await asyncio.sleep(_AGAIN_S)
 
     async def stop(self) -> None:
