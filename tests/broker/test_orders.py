@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import subprocess
@@ -136,33 +135,6 @@ def discarded(stand: Stand) -> int:
         )
 
     return stand.broker.ask(count)
-
-
-@pytest.mark.attack
-def test_input_that_a_busy_target_has_not_taken_is_taken_back_by_a_pause(stand: Stand) -> None:
-    """A target that reads nothing leaves typed bytes in the broker; they must not follow later."""
-    command = "stty -echo raw; echo ready; read -r go < /tmp/x 2>/dev/null; sleep 300"
-    with stand.client.terminal(stand.user, command) as tty:
-        tty.wait_for("ready")
-        session = stand.session()
-        worker = stand.broker.running.worker
-        threading.Thread(target=type_until_closed, args=(tty,), daemon=True).start()
-        driver = worker.sessions[session.id]
-        relay = driver.relays[1]
-
-        def stuck() -> bool:
-            return relay.channel.target is not None and relay.channel.target._send_buf_len > 0
-
-        eventually_sync(lambda: stand.broker.ask(stuck), what="a full window", within_s=20)
-        assert stand.order(session, Verb.PAUSE).outcome is Outcome.DONE
-
-        assert not stand.broker.ask(stuck)
-        stand.order(session, Verb.TERMINATE)
-
-
-def type_until_closed(tty: PtyProcess) -> None:
-    with contextlib.suppress(OSError, ValueError):
-        tty.type(b"x" * (6 << 20))
 
 
 def test_output_of_a_pause_arrives_whole_and_in_order_after_resume(stand: Stand) -> None:
