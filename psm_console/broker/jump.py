@@ -88,7 +88,8 @@ class InnerConnection(OperatorConnection):
             super().connection_lost(exc)
 
     def _hand_over(self, data: bytes) -> None:
-        give(self._channel, data)
+        if self._transport is not None:
+            give(self._channel, data)
 
 
 class Jumps:

@@ -201,3 +201,25 @@ async def test_what_came_before_a_packet_that_ends_the_connection_is_delivered()
 
     assert run.end._transport is None
     assert run.delivered() == {"k0": [(None, b"last words")]}
+
+
+@pytest.mark.attack
+async def test_a_large_packet_that_comes_in_crumbs_is_put_together_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chance, sealer, data = random.Random(1), Sealer("k"), bytes(255_000)
+    wire = sealer.seal(chance, DATA, UInt32(0) + String(data))
+    run, taken = Run(Ours, Plan(((1024, 0, False),), wire, None)), 0
+    take = Ours.data_received
+
+    def counted(end: Ours, chunk: bytes) -> None:
+        nonlocal taken
+        taken += 1
+        take(end, chunk)
+
+    monkeypatch.setattr(Ours, "data_received", counted)
+    for at in range(0, len(wire), 100):
+        run.end.feed(wire[at : at + 100])
+
+    assert run.delivered() == {"k0": [(None, data)]}
+    assert taken == 1

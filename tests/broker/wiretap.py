@@ -14,7 +14,7 @@ import pytest
 from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_EXTENDED_DATA, MSG_NEWKEYS
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from psm_console.broker.ssh import packet_path
+from psm_console.broker.ssh import gcm
 from psm_console.recording import evidence
 from psm_console.recording.decoding import LineDecoder, decode_block
 
@@ -81,7 +81,7 @@ class Wiretap:
             tap._gave(one, b"".join(data)[:count])
             return count
 
-        monkeypatch.setattr(packet_path, "AESGCM", Sealing)
+        monkeypatch.setattr(gcm, "AESGCM", Sealing)
         monkeypatch.setattr(asyncssh.crypto.cipher, "AESGCM", Sealing)
         monkeypatch.setattr(evidence, "os", SimpleNamespace(**{**vars(os), "write": write}))
         monkeypatch.setattr(socket.socket, "send", tapped)

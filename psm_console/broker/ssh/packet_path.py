@@ -28,29 +28,18 @@ from asyncssh.constants import (
     MSG_IGNORE,
     MSG_USERAUTH_LAST,
 )
-from asyncssh.encryption import GCMEncryption
 from asyncssh.packet import SSHPacket, SSHPacketLogger
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from .gcm import DELIVERED, HEAD, LENGTH, MAC, Key, Load
 
 _CHUNK = 1088 << 10
 """Bytes taken from a socket at once, with what was left of the last packet."""
-_DELIVERED = 256 << 10
-"""Bytes that a channel is given at once; whoever is to read no more can say so in between."""
-_ROOM = 64 << 10
-"""Bytes that the packet may have which makes it so many."""
 _LEFT = 64 << 10
 """More than this that is left, of a packet larger than asked for, is not copied to and fro."""
 _TOGETHER = 128 << 10
 """Bytes that are given to the kernel though the chunk is not worked off yet."""
 _SMALL = 512
 """Of so few bytes each packet is passed on at once: somebody waits for the echo of a key."""
-_LENGTH, _MAC = 4, 16
-"""Bytes around a packet under AES-GCM (RFC 5647)."""
-_HEAD = 10
-"""Bytes in front of a channel's data: of padding, type, channel, length (RFC 4253, RFC 4254)."""
-_FIELDS = struct.Struct(">BBII")
-_Head = tuple[int, int, int, int]
 _UINT32 = struct.Struct(">I")
 _ADJUSTED = frozenset({"open", "eof_pending", "eof"})
 """States in which the peer may widen a channel's window: until it has closed the channel."""
@@ -64,7 +53,7 @@ class _Turn(threading.local):
         self._deep = 0
         self._waiting: list[PacketPath] = []
         self.chunk = memoryview(bytearray(_CHUNK))
-        self.loads: list[_Load] = []
+        self.loads: list[Load] = []
         """Those that no connection works with: one inside of another, of a jump, has its own."""
 
     def __enter__(self) -> None:
@@ -87,85 +76,6 @@ class _Turn(threading.local):
 _turn = _Turn()
 
 
-class _Key:
-    """The AES-GCM of one direction, made once for each key; the counter stays asyncssh's."""
-
-    __slots__ = ("_of", "aes", "cipher")
-
-    def __init__(self) -> None:
-        self.cipher: Any = None
-        self.aes: Any = None
-        self._of: object = None
-
-    def fits(self, encryption: object) -> bool:
-        """Whether `encryption` is AES-GCM, which is then to be had here."""
-        if encryption is not self._of:
-            self._of = encryption
-            self.cipher = encryption._cipher if isinstance(encryption, GCMEncryption) else None
-            if self.cipher is not None:
-                self.aes = AESGCM(self.cipher._key)
-        return self.cipher is not None
-
-
-class _Load:
-    """What a chunk brought for one channel so far, decrypted one behind the other.
-
-    A packet is opened over the last bytes before it, which then get their place back from its
-    head: so its data stands where it belongs, and nothing has to be put together.
-    """
-
-    __slots__ = ("_channel", "_plain", "end", "room", "to")
-
-    def __init__(self) -> None:
-        self._plain = memoryview(bytearray(_DELIVERED + _ROOM))
-        self._channel: SSHChannel[bytes] | None = None
-        self.to = -1
-        """The number of the channel that it is for."""
-        self.room = 0
-        """Bytes that the channel's window has room for yet."""
-        self.end = _HEAD
-        """Where the next packet's data is put; `_HEAD` while there is none."""
-
-    def open(self, key: _Key, packet: memoryview) -> _Head | None:
-        """Decrypt `packet` behind what is here; return its head, None for what is none of ours."""
-        plain, end = self._plain, self.end
-        begin, size = end - _HEAD, len(packet) - _LENGTH - _MAC
-        if size < _HEAD or size > len(plain) - begin:
-            return None
-        before = bytes(plain[begin:end])
-        try:
-            key.aes.decrypt_into(
-                key.cipher._iv,
-                packet[_LENGTH:],
-                packet[:_LENGTH],
-                plain[begin : begin + size],
-            )
-            head: _Head = _FIELDS.unpack_from(plain, begin)
-        except InvalidTag:
-            return None
-        finally:
-            plain[begin:end] = before
-        return head
-
-    def clear(self, size: int) -> None:
-        """Deliver what is here; `size` bytes that were opened last stand in its place."""
-        opened = bytes(self._plain[self.end : self.end + size])
-        self.deliver()
-        self._plain[_HEAD : _HEAD + size] = opened
-
-    def begin(self, channel: SSHChannel[bytes], to: int, size: int) -> None:
-        """Keep `size` bytes that were opened first for `channel`, and what follows for it."""
-        self._channel, self.to = channel, to
-        self.room, self.end = channel._recv_window - size, _HEAD + size
-
-    def deliver(self) -> None:
-        """Give the channel what came for it."""
-        channel, end = self._channel, self.end
-        self._channel, self.to, self.end = None, -1, _HEAD
-        if channel is not None:
-            channel._accept_data(bytes(self._plain[_HEAD:end]))
-
-
 class PacketPath(SSHConnection, asyncio.BufferedProtocol):
     """A connection whose data goes the short way."""
 
@@ -175,10 +85,12 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
 
     def prepare(self) -> None:
         """Make what it has beside asyncssh's own."""
-        self._came, self._goes = _Key(), _Key()
+        self._came, self._goes = Key(), Key()
         self._unsent: list[bytes] = []
         self._unsent_bytes = 0
         self._ahead = 0
+        self._crumbs: list[bytes] = []
+        self._crumb_bytes = 0
         self._heard = time.monotonic()
 
     # From the socket
@@ -198,12 +110,28 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         if self._ahead:
             self._inpbuf = b""
         if self._inpbuf or not self._short():
-            self.data_received(bytes(data))
+            self._gather(bytes(data))
         elif len(data) <= _SMALL:
             self._take_all(data)
         else:
             with _turn:
                 self._take_all(data)
+
+    def _gather(self, data: bytes) -> None:
+        """Take bytes once they make the packet whole that is begun.
+
+        A peer that claims a packet of megabytes and sends it in crumbs would have all that is there
+        copied for each of them.
+        """
+        self._crumbs.append(data)
+        self._crumb_bytes += len(data)
+        if self._inpbuf and self._short():
+            whole = LENGTH + _UINT32.unpack_from(self._inpbuf)[0] + MAC
+            if len(self._inpbuf) + self._crumb_bytes < min(whole, self._max_recv_pktlen):
+                self._reset_keepalive_timer()
+                return
+        data, self._crumbs, self._crumb_bytes = b"".join(self._crumbs), [], 0
+        self.data_received(data)
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes as they came."""
@@ -229,7 +157,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
 
     def _take_all(self, data: memoryview) -> None:
         self._reset_keepalive_timer()
-        load = _turn.loads.pop() if _turn.loads else _Load()
+        load = _turn.loads.pop() if _turn.loads else Load()
         try:
             self._take(data, load)
         except asyncssh.DisconnectError as error:
@@ -238,14 +166,14 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         except Exception:
             self.internal_error()
         finally:
-            if load.end == _HEAD:  # or else a mistake of ours left other people's bytes in it
+            if load.end == HEAD:  # or else a mistake of ours left other people's bytes in it
                 _turn.loads.append(load)
 
-    def _take(self, data: memoryview, load: _Load) -> None:
+    def _take(self, data: memoryview, load: Load) -> None:
         """Take `data` apart into packets; what is left waits in `_inpbuf`."""
         at, end = 0, len(data)
-        while end - at >= _LENGTH and self._transport is not None:
-            whole = _LENGTH + _UINT32.unpack_from(data, at)[0] + _MAC
+        while end - at >= LENGTH and self._transport is not None:
+            whole = LENGTH + _UINT32.unpack_from(data, at)[0] + MAC
             if whole > self._max_recv_pktlen:
                 whole = end - at  # asyncssh measures it again, and says what is wrong
             elif end - at < whole:
@@ -256,20 +184,20 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
                 load.deliver()
                 if not self._take_long(packet):
                     break
-        if load.end > _HEAD:
+        if load.end > HEAD:
             load.deliver()
         if self._transport is not None and at < end:
             self._inpbuf += bytes(data[at:])
             if not self._short():
                 super()._recv_data()
 
-    def _took(self, packet: memoryview, load: _Load) -> bool:
+    def _took(self, packet: memoryview, load: Load) -> bool:
         """Take a packet if it may go the short way; until then it is as if nobody had opened it."""
         head = load.open(self._came, packet)
         if head is None:
             return False
         padding, kind, to, number = head
-        size = len(packet) - _LENGTH - _MAC - _HEAD - padding
+        size = len(packet) - LENGTH - MAC - HEAD - padding
         if kind != MSG_CHANNEL_DATA:
             return (
                 kind == MSG_CHANNEL_WINDOW_ADJUST and not size and self._adjusted(to, number, load)
@@ -280,18 +208,18 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             load.end += size
             load.room -= size
         else:
-            if load.end > _HEAD:
+            if load.end > HEAD:
                 load.clear(size)
             channel = self._channels.get(to)
             if channel is None or channel._recv_state != "open" or size > channel._recv_window:
                 return False
             load.begin(channel, to, size)
         self._count_taken()
-        if load.end > _DELIVERED:
+        if load.end > DELIVERED:
             load.deliver()
         return True
 
-    def _adjusted(self, to: int, more: int, load: _Load) -> bool:
+    def _adjusted(self, to: int, more: int, load: Load) -> bool:
         """Take a packet that widens a channel's window."""
         load.deliver()
         channel = self._channels.get(to)
@@ -375,7 +303,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         if padding < 4:
             padding += block
         plain = b"".join((padding.to_bytes(1, "big"), head, body, os.urandom(padding)))
-        length = len(plain).to_bytes(_LENGTH, "big")
+        length = len(plain).to_bytes(LENGTH, "big")
         sealed = key.aes.encrypt(key.cipher._iv, plain, length)
         key.cipher._update_iv()
         self._send_seq = (self._send_seq + 1) & 0xFFFFFFFF
