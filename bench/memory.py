@@ -31,8 +31,6 @@ _SETTLED_S = 8.0
 _REPORTS = 10
 _PRIVATE = ("Private_Clean:", "Private_Dirty:")
 
-Terminal = asyncssh.SSHClientProcess[bytes]
-
 
 def main(sessions: int = 300) -> None:
     """Open `sessions` terminals and as many again; print what one of each lot takes."""
@@ -88,16 +86,16 @@ async def _churn(way: Lanes, connects: int) -> None:
         )
 
 
-async def open_terminals(broker: Broker, stack: AsyncExitStack, count: int) -> list[Terminal]:
+async def open_terminals(broker: Broker, stack: AsyncExitStack, count: int) -> None:
     """Open so many terminals, each of a connection of its own, for as long as `stack` is."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one() -> Terminal:
+    async def one() -> None:
         async with gate:
             connection = await stack.enter_async_context(await connect(broker))
-            return await connection.create_process("cat", term_type="xterm", encoding=None)
+            await connection.create_process("cat", term_type="xterm", encoding=None)
 
-    return await asyncio.gather(*(one() for _ in range(count)))
+    await asyncio.gather(*(one() for _ in range(count)))
 
 
 async def connect(broker: Broker) -> asyncssh.SSHClientConnection:
