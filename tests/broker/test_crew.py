@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from psm_console.broker.service import crew as crew_module
 from psm_console.broker.service import inspectors
 from psm_console.broker.service.crew import Crew, Rows, WorkerError
 from psm_console.broker.service.inspectors import Inspectors
@@ -90,6 +91,23 @@ async def test_a_worker_that_could_not_be_replaced_for_want_of_a_process_is_repl
         await eventually(lambda: crew.pids and crew.pids != [first], what="a new worker")
         assert lost == [first]
         assert len(free(rows)) == len(set(free(rows))) == 62
+    assert len(free(rows)) == len(set(free(rows))) == 63
+
+
+async def test_a_worker_that_hangs_before_it_is_ready_is_replaced_by_another(
+    tmp_path: Path, spawning: Spawning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Rows()
+    async with at_work(tmp_path, rows, []) as crew:
+        (first,) = crew.pids
+        monkeypatch.setattr(crew_module, "_READY_S", 0.2)
+        spawning.program = "import time; time.sleep(600)"
+        os.kill(first, signal.SIGKILL)
+        await eventually(lambda: crew.pids and crew.pids != [first], what="one that hangs")
+        (hanging,) = crew.pids
+        monkeypatch.setattr(crew_module, "_READY_S", 30.0)
+        spawning.program = _STANDS_IN
+        await eventually(lambda: crew.pids and hanging not in crew.pids, what="one that does not")
     assert len(free(rows)) == len(set(free(rows))) == 63
 
 

@@ -207,9 +207,14 @@ class Crew:
             await asyncio.wait_for(self._leaving.wait(), wait_s)
             return False
         try:
-            await self._begin(place)
+            async with asyncio.timeout(_READY_S):
+                await self._begin(place)
         except WorkerError as error:
             log.error("%s", error)
+        except TimeoutError:
+            log.error("a worker was not ready within %g s; another is started", _READY_S)
+            if place in self._members:
+                self._members[place].process.kill()
         if self._leaving.is_set() and place in self._members:
             # It came up while the others were told to go, and did not hear of it.
             with contextlib.suppress(ProcessLookupError):
