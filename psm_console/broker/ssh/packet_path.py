@@ -31,6 +31,7 @@ from asyncssh.constants import (
 from asyncssh.packet import SSHPacket, SSHPacketLogger
 
 from .gcm import DELIVERED, HEAD, LENGTH, MAC, Key, Load
+from .slimming import SlimConnection
 
 _CHUNK = 1088 << 10
 """Bytes taken from a socket at once, with what was left of the last packet."""
@@ -333,7 +334,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         super()._force_close(exc)
 
 
-class TargetConnection(PacketPath, asyncssh.SSHClientConnection):
+class TargetConnection(SlimConnection, PacketPath, asyncssh.SSHClientConnection):
     """A connection to a target."""
 
 

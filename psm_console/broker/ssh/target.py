@@ -13,8 +13,8 @@ from psm_console.domain.inventory import Account, Target
 from psm_console.domain.text import visible
 
 from . import algorithms
-from .packet_path import TargetConnection, shorten
-from .slimming import SlimConnection, slim_target
+from .packet_path import shorten
+from .slimming import slim_target
 
 CONNECT_TIMEOUT_S = 10.0
 _LARGEST_PACKET = 4 << 20
@@ -24,10 +24,6 @@ Lost = Callable[[Exception | None], None]
 
 class TargetRefusedError(Exception):
     """The target leg could not be opened; the text is a sentence for the operator."""
-
-
-class _SlimTarget(SlimConnection, TargetConnection):
-    """A connection to a target that keeps nothing of its key exchanges."""
 
 
 class _TargetClient(asyncssh.SSHClient):
@@ -105,8 +101,6 @@ def _prepare(connection: asyncssh.SSHClientConnection) -> None:
     # window; asyncssh takes 256 KiB for an attack and would drop the session at a long paste.
     connection._update_recv_pktlen(_LARGEST_PACKET)
     shorten(connection)
-    # As `shorten` does it: the same object with other methods.
-    connection.__class__ = _SlimTarget
     slim_target(connection)
 
 
