@@ -31,12 +31,17 @@ def of_relay(stand: Stand, question: Callable[[Coupling], T]) -> T:
 
 
 def be_patient(stand: Stand) -> None:
-    """Let a frozen target be silent for as long as a slow machine needs."""
+    """Let a frozen target be silent for as long as a slow machine needs, and its window fill.
+
+    How much a kernel takes for it differs; what is more than a megabyte would stop us before.
+    """
 
     def ask() -> None:
         driver = next(iter(stand.broker.running.worker.sessions.values()))
         assert driver.target is not None
         driver.target.set_keepalive(interval=0)
+        assert driver.target._transport is not None
+        driver.target._transport.set_write_buffer_limits(high=64 << 20)
 
     stand.broker.ask(ask)
 

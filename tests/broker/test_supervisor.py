@@ -76,7 +76,9 @@ class Crowd:
         """Begin one more session and wait until it answers."""
         process = self._client.popen(self._broker.login, "cat")
         self.processes.append(process)
-        assert self.answers(process), "a new session does not answer"
+        if not self.answers(process):
+            process.kill()
+            raise AssertionError(f"a new session does not answer: {process.communicate()[1]!r}")
         return process
 
     @staticmethod
