@@ -41,9 +41,15 @@ def main(sessions: int = 100, times: int = 5) -> None:
             door = Door(broker.host, broker.port, broker.login, str(broker.operator_key))
             typing = Operators(type_in_terminals, door, sessions)
             typing.up(300)
+            client = stack.enter_context(broker.client())
+            terminal = stack.enter_context(client.terminal(broker.login, "echo up; cat"))
+            terminal.wait_for("up")
+            first = broker.sessions()[-1]["id"]
             coming = Operators(come_and_go, door)
             coming.up(60)
             successors = _replaced(broker, stack, times)
+            _obeys(broker, first)
+            assert terminal.wait_exit(10) == 254
             coming.leave()
             _tell("logins", "login and command", coming)
             typing.leave()
@@ -54,11 +60,7 @@ def main(sessions: int = 100, times: int = 5) -> None:
 
 
 def _replaced(broker: Broker, stack: contextlib.ExitStack, times: int) -> list[Successor]:
-    """Replace the broker and its workers so often; sessions of the first one then obey."""
-    client = stack.enter_context(broker.client())
-    terminal = stack.enter_context(client.terminal(broker.login, "echo up; cat"))
-    terminal.wait_for("up")
-    session = broker.sessions()[-1]["id"]
+    """Replace the broker and its workers so often."""
     time.sleep(BETWEEN_S)
     found: list[Successor] = []
     for number in range(times):
@@ -70,12 +72,14 @@ def _replaced(broker: Broker, stack: contextlib.ExitStack, times: int) -> list[S
         found[-1].process.send_signal(signal.SIGHUP)
         _wait_renewed(broker, number + 1)
         time.sleep(BETWEEN_S)
+    return found
+
+
+def _obeys(broker: Broker, session: str) -> None:
     for verb in ("pause", "resume", "terminate"):
         began = time.monotonic()
         broker.psm("session", verb, session, "--reason", "bench")
         print(f"{verb} of a session that the first broker began: {time.monotonic() - began:.2f} s")
-    assert terminal.wait_exit(10) == 254
-    return found
 
 
 def _wait_renewed(broker: Broker, times: int) -> None:
