@@ -128,8 +128,7 @@ async def refused(stand: Stand) -> str:
 
 def kept(stand: Stand) -> str:
     """All that the broker keeps: the store, recordings and the audit log."""
-    files = [path for path in stand.home.root.rglob("*") if path.is_file()]
-    return "".join(path.read_bytes().decode("utf-8", "replace") for path in files)
+    return stand.kept().decode("utf-8", "replace")
 
 
 async def test_a_host_with_another_key_is_told_neither_the_user_nor_the_secret(
