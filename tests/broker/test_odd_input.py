@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -67,15 +68,16 @@ async def test_a_terminal_of_an_odd_size_is_opened_with_one_that_programs_bear(
     assert 1 <= columns <= 1000 and 1 <= rows <= 500
 
 
-class Echo:
+class Echo(ABC):
     """A program on the target that gives back what it is given, and all that it was given."""
 
     def __init__(self, stand: Stand) -> None:
         self.stand = stand
         self.sent = bytearray()
 
+    @abstractmethod
     def exchange(self, data: bytes) -> bytes:
-        raise NotImplementedError
+        """Send `data`; return what came back."""
 
 
 class PipeEcho(Echo):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from psm_console.credentials import (
     public_line,
     signers_line,
 )
+from tests.support.tools import need
 
 
 def test_a_key_is_made_once_and_stays(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_threads_that_make_a_key_at_once_agree_on_one(tmp_path: Path) -> None:
     assert public_line(path, "x") == lines[0]
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
 def test_ssh_keygen_reads_the_key_and_agrees_on_its_fingerprint(tmp_path: Path) -> None:
+    need("ssh-keygen")
     line = make_key(tmp_path / "key", "c")
 
     said = subprocess.run(
@@ -84,8 +84,8 @@ def test_ssh_keygen_reads_the_key_and_agrees_on_its_fingerprint(tmp_path: Path) 
     assert fingerprint(line) in said
 
 
-@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
 def test_ssh_keygen_takes_a_signature_for_our_namespace_and_no_other(tmp_path: Path) -> None:
+    need("ssh-keygen")
     line = make_key(tmp_path / "key", "c")
     signers = tmp_path / "allowed_signers"
     ensure_signers(signers, line)

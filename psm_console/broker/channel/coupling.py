@@ -7,6 +7,7 @@ returned, and nothing but the driver decides what the gate says.
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from psm_console.domain.effects import NoticeKind
@@ -22,7 +23,7 @@ CLOSE_S = 5.0
 """How long a target may take to close a channel that the operator has left."""
 
 
-class Coupling:
+class Coupling(ABC):
     """A channel of a live session, until both its halves are closed."""
 
     def __init__(
@@ -92,9 +93,9 @@ class Coupling:
         elif self.channel.operator is None:
             self._close()
 
+    @abstractmethod
     def _finish(self) -> None:
         """Pass the end on, once the operator has every byte."""
-        raise NotImplementedError
 
     @property
     def _withholds(self) -> bool:
@@ -135,13 +136,13 @@ class Coupling:
         if self._target_done:
             self._finish()
 
+    @abstractmethod
     def announce(self, kind: NoticeKind, by: str, text: str) -> None:
         """Tell the operator, where there is a way to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def hang_up(self, text: str | None, status: int) -> None:
         """End both halves; the operator reads `text`, and the client gets `status`, if it can."""
-        raise NotImplementedError
 
     def _close(self) -> None:
         if not self.closed.is_set():
