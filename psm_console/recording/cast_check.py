@@ -208,7 +208,7 @@ class CastCheck:
         unsigned = self._size - self._covered
         what = f"the last {unsigned} of {self._size} bytes are not" if unsigned else "all of it is"
         return VerdictWord.INCOMPLETE, (
-            f"it has no end: its broker stopped or is still writing; {what} signed"
+            f"it has no end: it is still being written, or its broker stopped; {what} signed"
         )
 
     def _corrupt(self, offset: int, why: str) -> _Finding:
