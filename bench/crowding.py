@@ -23,6 +23,8 @@ import asyncssh
 from psm_console.broker.descriptors import raise_limit
 from psm_console.broker.ssh.packet_path import PacketPath, shorten
 
+from .door import Door
+
 KEY = b">"
 """What an operator types; nothing else holds it."""
 _LINE = b"drwxr-xr-x  2 root root  4096 Nov 22 04:23 \x1b[01;34mservice\x1b[0m and what follows it "
@@ -32,15 +34,6 @@ KEY_S = 1.0
 _SLOT_S = 0.005
 _PROBE_S = 0.01
 _AT_ONCE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where operators log in, as whom, and with which key."""
-
-    port: int
-    user: str
-    key: str
 
 
 @dataclass
@@ -247,17 +240,8 @@ async def _be_operators(line: Connection, cores: tuple[int, ...], door: Door) ->
 
     async def one(command: str) -> None:
         async with gate:
-            connection = await asyncssh.connect(
-                "127.0.0.1",
-                door.port,
-                username=door.user,
-                client_keys=[key],
-                known_hosts=None,
-                config=None,
-                agent_path=None,
-                encryption_algs=["aes128-gcm@openssh.com"],
-                kex_algs=["curve25519-sha256"],
-                login_timeout=120,
+            connection = await door.connect(
+                client_keys=[key], kex_algs=["curve25519-sha256"], login_timeout=120
             )
             held.append(connection)
             shorten(connection)

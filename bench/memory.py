@@ -20,9 +20,9 @@ import asyncssh
 
 from tests.support.broker import Broker
 
+from .door import CROWDED, Door
 from .lanes import Lanes, lanes
 
-CONFIG = "[limits]\nconnections = 10000\n"
 _AT_ONCE = 8
 _FIRST = 50
 """Sessions that are open before anything is measured: what is made once is made by then."""
@@ -34,13 +34,13 @@ _PRIVATE = ("Private_Clean:", "Private_Dirty:")
 
 def main(sessions: int = 300) -> None:
     """Open `sessions` terminals and as many again; print what one of each lot takes."""
-    with lanes(config=CONFIG) as way:
+    with lanes(config=CROWDED) as way:
         asyncio.run(_slope(way, sessions))
 
 
 def churn(connects: int = 10_000) -> None:
     """Have so many connections come and go; print the worker's memory ten times on the way."""
-    with lanes(config=CONFIG) as way:
+    with lanes(config=CROWDED) as way:
         asyncio.run(_churn(way, connects))
 
 
@@ -65,7 +65,7 @@ async def _churn(way: Lanes, connects: int) -> None:
         while left > until:
             left -= 1
             try:
-                async with await connect(way.broker) as connection:
+                async with await door(way.broker).connect() as connection:
                     await connection.run("true", check=True)
             except (asyncssh.Error, OSError) as error:
                 failures += 1
@@ -92,25 +92,15 @@ async def open_terminals(broker: Broker, stack: AsyncExitStack, count: int) -> N
 
     async def one() -> None:
         async with gate:
-            connection = await stack.enter_async_context(await connect(broker))
+            connection = await stack.enter_async_context(await door(broker).connect())
             await connection.create_process("cat", term_type="xterm", encoding=None)
 
     await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def connect(broker: Broker) -> asyncssh.SSHClientConnection:
-    """Log in at the broker, as its operator."""
-    return await asyncssh.connect(
-        broker.host,
-        broker.port,
-        username=broker.login,
-        client_keys=[str(broker.operator_key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-        encryption_algs=["aes128-gcm@openssh.com"],
-        login_timeout=60,
-    )
+def door(broker: Broker) -> Door:
+    """Return where its operator logs in."""
+    return Door(broker.host, broker.port, broker.login, str(broker.operator_key))
 
 
 def private(pid: int) -> int:

@@ -19,10 +19,11 @@ from contextlib import AsyncExitStack, ExitStack
 
 from tests.support.openssh import environment
 
+from .door import CROWDED
 from .echo import echo, typing
 from .figures import spread
 from .lanes import Lanes, lanes
-from .memory import CONFIG, open_terminals, private
+from .memory import open_terminals, private
 
 _KEYS = 2000
 _LOGINS = 20
@@ -37,7 +38,7 @@ def main() -> None:
         way = stack.enter_context(lanes(workers=2))
         process = stack.enter_context(typing(way, "broker"))
         _beside_bulk(way, lambda: echo(process, b"x"))
-    with lanes(config=CONFIG) as way:
+    with lanes(config=CROWDED) as way:
         asyncio.run(_beside_strangers(way))
 
 

@@ -17,9 +17,9 @@ from psm_console.broker.service.listening import bind
 from tests.support.broker import Broker
 from tests.support.sshd import write_key
 
-from .crowding import Child, Door, be_operators, be_target
+from .crowding import Child, be_operators, be_target
+from .door import CROWDED, Door
 
-CONFIG = "[limits]\nconnections = 10000\n"
 _ROW = "1"
 
 
@@ -27,7 +27,7 @@ class PinnedBroker(Broker):
     """One worker, pinned to `core`, that writes its lag to the file `lags`."""
 
     def __init__(self, core: int) -> None:
-        super().__init__(config=CONFIG)
+        super().__init__(config=CROWDED)
         self._core = core
 
     @property
@@ -88,7 +88,7 @@ def pinned() -> Iterator[Pinned]:
         target = Child(be_target, str(host), str(key), cores=others)
         stack.enter_context(closing(target))
         broker.apply(_inventory(broker, host_line, target.ask("port"), key))
-        door = Door(broker.port, "ana+root@crowd", str(broker.operator_key))
+        door = Door(broker.host, broker.port, "ana+root@crowd", str(broker.operator_key))
         operators = Child(be_operators, door, cores=others)
         stack.enter_context(closing(operators))
         yield Pinned(broker, target, operators)

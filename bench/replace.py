@@ -26,17 +26,17 @@ from tests.support.broker import Broker
 from tests.support.sshd import Sshd
 from tests.support.waiting import eventually_sync
 
+from .door import CROWDED, Door
 from .figures import spread
-from .replacing import Door, Operators, come_and_go, type_in_terminals
+from .replacing import Operators, come_and_go, type_in_terminals
 
-CONFIG = "[limits]\nconnections = 10000\n"
 SERVE = ("--workers", "2", "--drain-max", "3600")
 BETWEEN_S = 2.0
 
 
 def main(sessions: int = 100, times: int = 5) -> None:
     sshd = ("MaxStartups 1000",)
-    with Sshd(sshd) as target, Broker(target, config=CONFIG, serve=SERVE) as broker:
+    with Sshd(sshd) as target, Broker(target, config=CROWDED, serve=SERVE) as broker:
         with contextlib.ExitStack() as stack:
             door = Door(broker.host, broker.port, broker.login, str(broker.operator_key))
             typing = Operators(type_in_terminals, door, sessions)

@@ -14,11 +14,12 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 import asyncssh
+
+from .door import Door
 
 KEYS = b"@#%&{}|~"
 """Typed round and round; nothing that the broker says to an operator holds one of them."""
@@ -29,16 +30,6 @@ KNOCKS_A_SECOND = 20
 _AT_ONCE = 6
 _LAST_S = 10.0
 """How long the last key's echo may take, and a login or a greeting that is under way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where operators log in, and as whom."""
-
-    host: str
-    port: int
-    user: str
-    key: str
 
 
 @dataclass
@@ -95,7 +86,7 @@ async def _type(line: Connection, door: Door, count: int) -> None:
 
         async def open_one() -> _Terminal:
             async with gate:
-                connection = await stack.enter_async_context(_connection(door))
+                connection = await stack.enter_async_context(door.connect())
                 terminal = _Terminal(seen)
                 await connection.create_session(
                     lambda: terminal, "cat", term_type="xterm", encoding=None
@@ -183,7 +174,7 @@ async def _log_in(door: Door, number: int, seen: Seen) -> None:
     """Log in, run a command, and compare what it says."""
     began = time.perf_counter()
     try:
-        async with asyncio.timeout(60), _connection(door) as connection:
+        async with asyncio.timeout(60), door.connect() as connection:
             done = await connection.run(f"echo {number}; exit 3", encoding="ascii")
         if done.stdout != f"{number}\n" or done.exit_status != 3:
             seen.wrong.append(f"a command said {done.stdout!r}, status {done.exit_status}")
@@ -204,20 +195,6 @@ async def _knock(door: Door, seen: Seen) -> None:
             seen.wrong.append(f"a connection was greeted with {said!r}")
     except (OSError, TimeoutError) as error:
         seen.wrong.append(f"a connection was refused or reset: {type(error).__name__}: {error}")
-
-
-def _connection(door: Door) -> AbstractAsyncContextManager[asyncssh.SSHClientConnection]:
-    return asyncssh.connect(
-        door.host,
-        door.port,
-        username=door.user,
-        client_keys=[door.key],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-        encryption_algs=["aes128-gcm@openssh.com"],
-        login_timeout=60,
-    )
 
 
 def _told(line: Connection) -> asyncio.Event:

@@ -30,6 +30,7 @@ from psm_console.demo.children import descendants
 from tests.support.broker import Broker
 from tests.support.sshd import write_key
 
+from .door import CROWDED, Door
 from .figures import percentile, spread
 from .lanes import cpu_s
 from .plot import Panel, draw, to_png
@@ -38,7 +39,6 @@ from .soaking import Crowd, target
 FOLDER = Path(tempfile.gettempdir()) / "psm-soak"
 SAMPLE_S = 2.0
 VERIFIED = 20
-CONFIG = "[limits]\nconnections = 10000\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ async def run(broker: Broker, minutes: float, sessions: int, key: Path) -> list[
     host = asyncssh.generate_private_key("ssh-ed25519")
     async with target(host, operator) as port:
         broker.apply(_inventory(operator, host, port, key))
-        crowd = Crowd(broker.port, "ana+root@soak", operator, sessions)
+        door = Door(broker.host, broker.port, "ana+root@soak", str(key))
+        crowd = Crowd(door, operator, sessions)
         stop = asyncio.Event()
         working = asyncio.create_task(crowd.work(stop))
         samples = await watch(broker, crowd, minutes * 60)
@@ -180,7 +181,7 @@ def verify(broker: Broker) -> None:
 
 
 def main(minutes: float = 30.0, sessions: int = 300, folder: Path = FOLDER) -> None:
-    with Broker(config=CONFIG, serve=("--workers", "2")) as broker:
+    with Broker(config=CROWDED, serve=("--workers", "2")) as broker:
         key = broker.folder / "soak-key"
         write_key(key)
         samples = asyncio.run(run(broker, minutes, sessions, key))

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 import asyncssh
 
+from .door import Door
+
 TICK_S = 0.25
 PRINTED = b"." * 199 + b"\n"
 KEY = b">"
@@ -71,9 +73,9 @@ async def target(host_key: asyncssh.SSHKey, operator: asyncssh.SSHKey) -> AsyncI
 class Crowd:
     """`count` operators at work; each that leaves is followed by another."""
 
-    port: int
-    user: str
+    door: Door
     key: asyncssh.SSHKey
+    """The door's, read once."""
     count: int
     live: int = 0
     sessions: int = 0
@@ -107,17 +109,7 @@ class Crowd:
         self, chosen: random.Random, room: asyncio.Semaphore, stop: asyncio.Event
     ) -> None:
         async with room:
-            connection = await asyncssh.connect(
-                "127.0.0.1",
-                self.port,
-                username=self.user,
-                client_keys=[self.key],
-                known_hosts=None,
-                config=None,
-                agent_path=None,
-                encryption_algs=["aes128-gcm@openssh.com"],
-                login_timeout=60,
-            )
+            connection = await self.door.connect(client_keys=[self.key])
         async with connection:
             process = await connection.create_process(term_type="xterm", encoding=None)
             self.live, self.sessions = self.live + 1, self.sessions + 1
