@@ -25,6 +25,7 @@ from psm_console.domain.session import Session, Verb
 from psm_console.terminal import Screen
 from tests.broker.stand import Stand
 from tests.support.terminal import PtyProcess
+from tests.support.tools import VIM
 from tests.support.waiting import eventually_sync
 
 from .make_screenshot import HEIGHT, WIDTH, picture
@@ -91,10 +92,10 @@ PROGRAMS = {
         "of 900", varies=True,
     ),
     "vim": Program(
-        f"vim -n -u NONE -N {_TEXT_FILE}", "Internet", ("5Gix", "\x1b"), ":set nu\r", " 1 "
+        f"{VIM} {_TEXT_FILE}", "Internet", ("5Gix", "\x1b"), ":set nu\r", " 1 "
     ),
     "vim inserting": Program(
-        "vim -n -u NONE -N -c 'set showmode ruler'", "All", ("iline one\rline two",), "XY", "twoXY",
+        f"{VIM} -c 'set showmode ruler'", "All", ("iline one\rline two",), "XY", "twoXY",
         text=LONG,
     ),
     "less": Program(f"less {_TEXT_FILE}", "Internet", (" ",), "G", "(END)"),

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.support.tools import need
+from tests.support.tools import VIM, need
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
@@ -106,10 +106,10 @@ def test_a_client_that_is_killed_takes_its_program_with_it(stand: Stand) -> None
 @pytest.mark.parametrize("program", ["vim", "less", "top"])
 def test_full_screen_programs_look_as_direct(stand: Stand, program: str) -> None:
     need(program)
-    arguments = {"vim": "-n -u NONE -N /etc/services", "less": "/etc/services", "top": "-d 60"}
+    command = {"vim": f"{VIM} /etc/services", "less": "less /etc/services", "top": "top -d 60"}
     quits = {"vim": ":q!\r", "less": "q", "top": "q"}
     shown = {"vim": "Internet", "less": "Internet", "top": "load average"}
-    with stand.client.terminal(stand.user, f"{program} {arguments[program]}") as tty:
+    with stand.client.terminal(stand.user, command[program]) as tty:
         tty.wait_for(shown[program])
         tty.type(quits[program])
         assert tty.wait_exit() == 0

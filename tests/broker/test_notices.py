@@ -16,7 +16,7 @@ from psm_console.domain.session import Outcome, Session, Verb
 from psm_console.recording.live import screen_now
 from psm_console.terminal import Screen
 from tests.support.terminal import PtyProcess
-from tests.support.tools import need
+from tests.support.tools import VIM, need
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
@@ -128,7 +128,7 @@ def at(stand: Stand) -> Iterator[Begin]:
 
 
 FULL_SCREEN = {
-    "vim": ("vim -n -u NONE -N /etc/services", "Internet", ":set nu\r", "  1 "),
+    "vim": (f"{VIM} /etc/services", "Internet", ":set nu\r", "  1 "),
     "less": ("less /etc/services", "Internet", "G", "(END)"),
     "top": ("top -d 100", "load average", "h", "Help for"),
 }
@@ -192,7 +192,7 @@ def test_a_line_that_is_being_typed_stays_and_goes_on(at: Begin, line: str) -> N
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize("command", [_BASH, "vim -n -u NONE -N"])
+@pytest.mark.parametrize("command", [_BASH, VIM])
 def test_a_supervisors_text_can_do_nothing_to_the_operators_terminal(
     at: Begin, command: str
 ) -> None:
@@ -210,7 +210,7 @@ def test_a_supervisors_text_can_do_nothing_to_the_operators_terminal(
 
 
 def test_the_operator_reads_a_warning_while_the_session_is_paused(at: Begin) -> None:
-    client = at("vim -n -u NONE -N /etc/services", "Internet")
+    client = at(f"{VIM} /etc/services", "Internet")
     client.order(Verb.PAUSE)
     client.wait_for("session paused by sue")
 
@@ -238,7 +238,7 @@ def test_the_sixth_warning_in_a_row_is_refused(at: Begin, monkeypatch: pytest.Mo
 
 
 def test_a_terminal_that_changes_its_size_in_a_pause_has_the_bar_in_its_width(at: Begin) -> None:
-    client = at("vim -n -u NONE -N /etc/services", "Internet")
+    client = at(f"{VIM} /etc/services", "Internet")
     client.order(Verb.PAUSE)
     client.wait_for("session paused by sue")
     client.look()
@@ -255,7 +255,7 @@ def test_a_terminal_that_changes_its_size_in_a_pause_has_the_bar_in_its_width(at
     eventually_sync(client.is_as_recorded, what="the program in the new size")
 
 
-@pytest.mark.parametrize("command", [_BASH, "vim -n -u NONE -N /etc/services"])
+@pytest.mark.parametrize("command", [_BASH, f"{VIM} /etc/services"])
 def test_the_last_words_stand_below_what_was_on_the_screen(at: Begin, command: str) -> None:
     client = at(command, "db1$ " if command == _BASH else "Internet")
     client.tty.type("echo half")

@@ -15,6 +15,7 @@ import pytest
 from psm_console.domain.session import Outcome, SessionState, Verb
 from psm_console.store.directives import DirectiveRows
 from tests.support.terminal import PtyProcess
+from tests.support.tools import VIM
 from tests.support.waiting import eventually_sync
 
 from .stand import Stand
@@ -351,7 +352,7 @@ def given(stand: Stand) -> int:
 def test_a_warning_is_drawn_over_a_full_screen_program_and_painted_over_later(
     stand: Stand,
 ) -> None:
-    with stand.client.terminal(stand.user, "vim -n -u NONE -N /etc/services") as tty:
+    with stand.client.terminal(stand.user, f"{VIM} /etc/services") as tty:
         tty.wait_for("Internet")
         stand.order(stand.session(), Verb.WARN, text="stop editing")
         at = tty.wait_for("message from sue: stop editing")
