@@ -33,18 +33,6 @@ IN_ALL = 256
 LOGIN_S = 2.0
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _each_its_own_count() -> Iterator[None]:
-    """Two addresses that share a count share its limit: rare, and not what is tested here."""
-    buckets: dict[str, int] = {}
-
-    def bucket(tally: Tally, key: str) -> int:
-        return buckets.setdefault(key, len(buckets))
-
-    with mock.patch.object(Tally, "_bucket", bucket):
-        yield
-
-
 @pytest.fixture
 def _many_files() -> Iterator[None]:
     """Both ends of the storm are in this process."""
