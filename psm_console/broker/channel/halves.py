@@ -8,6 +8,7 @@ from typing import Protocol
 
 import asyncssh
 from asyncssh.channel import SSHChannel
+from asyncssh.session import SSHSession
 
 from psm_console.domain.session import Size
 from psm_console.domain.text import visible
@@ -41,16 +42,93 @@ class _Input(Protocol):
         """The client will send no more."""
 
 
-class OperatorEnd(Protocol):
-    """What the client's half tells, and whom; a relay is one."""
-
-    @property
-    def request(self) -> ChannelRequest:
-        """What the client asked for so far."""
+class OperatorTold(Protocol):
+    """What the client's half of any channel tells, and whom."""
 
     @property
     def input(self) -> _Input:
         """Takes what the operator sends."""
+
+    def operator_full(self) -> None:
+        """The client reads too slowly."""
+
+    def operator_drained(self) -> None:
+        """The client reads again."""
+
+    def operator_closed(self) -> None:
+        """The client's channel is gone."""
+
+
+class FromOperator(SSHSession[bytes]):
+    """What the client's half of any channel hands on."""
+
+    _relay: OperatorTold
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._relay.input.sent(data)
+
+    def eof_received(self) -> bool:
+        self._relay.input.ended()
+        return True  # the other direction goes on
+
+    def pause_writing(self) -> None:
+        self._relay.operator_full()
+
+    def resume_writing(self) -> None:
+        self._relay.operator_drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._relay.operator_closed()
+
+
+class _Output(Protocol):
+    """Takes what the target sends."""
+
+    def sent(self, data: bytes, datatype: int | None) -> None:
+        """Bytes from the target."""
+
+
+class TargetTold(Protocol):
+    """What the target's half of any channel tells, and whom."""
+
+    @property
+    def output(self) -> _Output:
+        """Takes what the target sends."""
+
+    def target_full(self) -> None:
+        """The target reads too slowly."""
+
+    def target_drained(self) -> None:
+        """The target reads again."""
+
+    def target_closed(self, broken: bool) -> None:
+        """The target's half is closed, after its last byte; with its connection if `broken`."""
+
+
+class FromTarget(SSHSession[bytes]):
+    """What the target's half of any channel hands on."""
+
+    _relay: TargetTold
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._relay.output.sent(data, datatype)
+
+    def pause_writing(self) -> None:
+        self._relay.target_full()
+
+    def resume_writing(self) -> None:
+        self._relay.target_drained()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._relay.target_closed(broken=exc is not None)
+
+
+class OperatorEnd(OperatorTold, Protocol):
+    """What the client's half of a session channel tells, and whom; a relay is one."""
+
+    @property
+    def request(self) -> ChannelRequest:
+        """What the client asked for so far."""
 
     def operator_opened(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
         """The client's channel is open; what it is for comes next."""
@@ -67,29 +145,9 @@ class OperatorEnd(Protocol):
     def operator_broke(self, milliseconds: int) -> bool:
         """The client sent a break."""
 
-    def operator_full(self) -> None:
-        """The client reads too slowly."""
 
-    def operator_drained(self) -> None:
-        """The client reads again."""
-
-    def operator_closed(self) -> None:
-        """The client's channel is gone."""
-
-
-class _Output(Protocol):
-    """Takes what the target sends."""
-
-    def sent(self, data: bytes, datatype: int | None) -> None:
-        """Bytes from the target."""
-
-
-class TargetEnd(Protocol):
-    """What the target's half tells, and whom; a relay is one."""
-
-    @property
-    def output(self) -> _Output:
-        """Takes what the target sends."""
+class TargetEnd(TargetTold, Protocol):
+    """What the target's half of a session channel tells, and whom; a relay is one."""
 
     def target_opened(self, half: asyncssh.SSHClientChannel[bytes]) -> None:
         """The target's half is open."""
@@ -97,18 +155,11 @@ class TargetEnd(Protocol):
     def target_exited(self, status: int | None, signal: str | None) -> None:
         """The program on the target is over."""
 
-    def target_full(self) -> None:
-        """The target reads too slowly."""
 
-    def target_drained(self) -> None:
-        """The target reads again."""
-
-    def target_closed(self, broken: bool) -> None:
-        """The target's half is closed, after its last byte; with its connection if `broken`."""
-
-
-class OperatorHalf(asyncssh.SSHServerSession[bytes]):
+class OperatorHalf(FromOperator, asyncssh.SSHServerSession[bytes]):
     """The client's channel."""
+
+    _relay: OperatorEnd
 
     def __init__(self, relay: OperatorEnd) -> None:
         self._relay = relay
@@ -140,13 +191,6 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
     def session_started(self) -> None:
         self._start()
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._relay.input.sent(data)
-
-    def eof_received(self) -> bool:
-        self._relay.input.ended()
-        return True
-
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         self._relay.operator_resized(Size.clamped(width or 80, height or 24))
 
@@ -156,18 +200,11 @@ class OperatorHalf(asyncssh.SSHServerSession[bytes]):
     def break_received(self, msec: int) -> bool:
         return self._relay.operator_broke(msec)
 
-    def pause_writing(self) -> None:
-        self._relay.operator_full()
 
-    def resume_writing(self) -> None:
-        self._relay.operator_drained()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.operator_closed()
-
-
-class TargetHalf(asyncssh.SSHClientSession[bytes]):
+class TargetHalf(FromTarget, asyncssh.SSHClientSession[bytes]):
     """The target's channel."""
+
+    _relay: TargetEnd
 
     def __init__(self, relay: TargetEnd) -> None:
         self._relay = relay
@@ -179,9 +216,6 @@ class TargetHalf(asyncssh.SSHClientSession[bytes]):
         check_packets(self._channel)
         self._relay.target_opened(self._channel)
 
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._relay.output.sent(data, datatype)
-
     def eof_received(self) -> bool:
         # Held back: an EOF that overtakes the exit status gave clients 255 in 5 of 12 calls.
         return True
@@ -191,12 +225,3 @@ class TargetHalf(asyncssh.SSHClientSession[bytes]):
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self._relay.target_exited(None, signal)
-
-    def pause_writing(self) -> None:
-        self._relay.target_full()
-
-    def resume_writing(self) -> None:
-        self._relay.target_drained()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.target_closed(broken=exc is not None)
