@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import select
 import selectors
 import signal
 import subprocess
@@ -82,7 +81,7 @@ class Children:
                         stream.close()
         _sweep()
         for process in self._started:
-            process.poll()
+            process.wait()
 
 
 def _sweep() -> None:
@@ -116,17 +115,6 @@ def descendants(pid: int) -> list[int]:
         found += below
         queue += below
     return found
-
-
-def ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Wait so long at most for `process` to end; whether it has."""
-    if process.poll() is None:
-        ending = os.pidfd_open(process.pid)
-        try:
-            select.select([ending], [], [], seconds)
-        finally:
-            os.close(ending)
-    return process.poll() is not None
 
 
 class NoAnswer(Exception):

@@ -23,18 +23,14 @@ from psm_console.store import Home
 
 from . import library
 from .cast import JOINER, Folders, Place
-from .children import Children, NoAnswer, ends_within, read_line
+from .children import Children, NoAnswer, read_line
 
 _START_S = 20.0
-_LOOK_S = 1.0
-"""Between two looks whether we were told to end."""
 _INTERRUPTED = 130
 _RESET = b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?1049l\x1b[?25h\x1b[0m"
 Say = Callable[[str], None]
 Prepare = Callable[[Home], None]
 Apply = Callable[[Home, Path], None]
-Heed = Callable[[], None]
-"""Raises what a signal told us."""
 
 
 class DemoError(Exception):
@@ -91,10 +87,10 @@ def run(
     if not headless and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise DemoError("the console needs a terminal; `psm demo --headless` runs without one")
     kept = contextlib.nullcontext() if headless else _terminal_kept()
-    with _signals() as heed, kept, _work_folder() as work:
+    with _signals(), kept, _work_folder() as work:
         home = Home(_fresh(explicit_home) if explicit_home is not None else work / "home")
         try:
-            return _run(home, work, headless, prepare, apply, say, heed)
+            return _run(home, work, headless, prepare, apply, say)
         except _Told as told:
             return 0 if headless or told.number != signal.SIGINT else _INTERRUPTED
 
@@ -119,45 +115,29 @@ def _work_folder() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[Heed]:
+def _signals() -> Iterator[None]:
     """Turn the first SIGTERM, SIGINT or SIGHUP into `_Told`; later ones wait for the tidying.
 
-    It is raised where it finds us, and by what is yielded: one that comes right before a wait, or
-    while Python calls back and ignores what is raised there, would never be heeded otherwise. Who
-    ignores hang-ups (nohup) means it; an ignored SIGINT is only how shells start jobs.
+    Who ignores hang-ups (nohup) means it; an ignored SIGINT is only how shells start jobs.
     """
-    told: list[_Told] = []
 
     def tell(number: int, frame: FrameType | None) -> None:
         for one in numbers:
             signal.signal(one, signal.SIG_IGN)
-        told.append(_Told(number))
-        heed()
-
-    def heed() -> None:
-        if told:
-            raise told[0]
+        raise _Told(number)
 
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, tell) for number in numbers}
     try:
-        yield heed
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _run(
-    home: Home,
-    work: Path,
-    headless: bool,
-    prepare: Prepare,
-    apply: Apply,
-    say: Say,
-    heed: Heed,
-) -> int:
+def _run(home: Home, work: Path, headless: bool, prepare: Prepare, apply: Apply, say: Say) -> int:
     children = Children()
     folders = Folders(work / "world")
     folders.work.mkdir(mode=0o700)
@@ -181,8 +161,8 @@ def _run(
         ready = _join(home, folders, world, broker, apply)
         if console is None:
             print(ready.line, flush=True)
-            return _wait_headless(world, broker, heed)
-        return _wait_console(console, heed)
+            return _wait_headless(world, broker)
+        return _wait_console(console)
     except NoAnswer as error:
         raise DemoError(f"a part of the demo did not start: {error}{_last_words(log)}") from None
     finally:
@@ -219,15 +199,13 @@ def _join(
     return Ready(home, told["host"], told["port"], folders, places)
 
 
-def _wait_headless(
-    world: subprocess.Popen[bytes], broker: subprocess.Popen[bytes], heed: Heed
-) -> int:
+def _wait_headless(world: subprocess.Popen[bytes], broker: subprocess.Popen[bytes]) -> int:
     while True:
         for name, process in (("broker", broker), ("world", world)):
             if process.poll() is not None:
                 raise DemoError(f"the demo's {name} ended with status {process.returncode}")
-        heed()
-        ends_within(broker, _LOOK_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            broker.wait(1.0)
 
 
 @contextlib.contextmanager
@@ -244,9 +222,7 @@ def _terminal_kept() -> Iterator[None]:
                 termios.tcsetattr(sys.stdin, termios.TCSANOW, kept)
 
 
-def _wait_console(console: subprocess.Popen[bytes], heed: Heed) -> int:
-    while not ends_within(console, _LOOK_S):
-        heed()
+def _wait_console(console: subprocess.Popen[bytes]) -> int:
     return max(console.wait(), 0)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from psm_console.demo import run
 from psm_console.demo.children import descendants
 from tests.support.openssh import environment
 from tests.support.terminal import PtyProcess
@@ -186,27 +185,6 @@ def test_the_console_opens_on_live_sessions_and_hanging_up_ends_everything(tmp_p
         terminal.wait_exit(15)
         assert _gone(below)
         assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("headless", [False, True])
-def test_a_signal_that_came_right_before_a_wait_is_heeded_all_the_same(
-    headless: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "_LOOK_S", 0.05)
-    told = iter([None, SystemExit(1)])
-
-    def heed() -> None:
-        if (now := next(told)) is not None:
-            raise now
-
-    with subprocess.Popen(["sleep", "20"]) as child, pytest.raises(SystemExit):
-        try:
-            if headless:
-                run._wait_headless(child, child, heed)
-            else:
-                run._wait_console(child, heed)
-        finally:
-            child.kill()
 
 
 def test_leaving_the_console_ends_everything_and_gives_the_terminal_back(tmp_path: Path) -> None:
