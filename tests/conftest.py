@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -14,6 +15,12 @@ from tests.support.tools import in_ci
 # A busy machine is no fault of the code: speed is measured in bench/, not by examples.
 settings.register_profile("psm", deadline=None, print_blob=True)
 settings.load_profile("psm")
+
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        # nohup, and shells for what they start in the background. Programs that tests start would
+        # ignore it too; a handler ends with exec, and leaves us as deaf as we were.
+        signal.signal(_number, lambda number, frame: None)
 
 
 @pytest.hookimpl(tryfirst=True)

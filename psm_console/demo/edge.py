@@ -32,6 +32,8 @@ AcceptEnv LANG LC_* COLORTERM
 AllowTcpForwarding no
 AllowAgentForwarding no
 X11Forwarding no
+# bash takes it for a sign that sshd did not start it, and does not read the user's ~/.bashrc.
+SetEnv SHLVL=1
 ForceCommand /bin/sh {enter}
 {sftp}
 """

@@ -203,7 +203,7 @@ def test_the_process_has_no_privilege_no_inheritance_and_leaves_no_core(house: H
 
 def test_what_a_session_prints_never_reaches_the_visitors_terminal(house: House) -> None:
     hostile = (
-        r"printf 's%s\033]52;c;aGFjaw==\007\033]0;hacked\007\033P+q544e\033\\\033[c\033[6n' een"
+        r"printf 's%s\033]52;c;aGFjaw==\007\033]0;hack%s\007\033P+q544e\033\\\033[c\033[6n' een ed"
     )
     house.popen(f"{hostile}; cat", options=["-tt"])
     session = house.session()

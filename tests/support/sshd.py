@@ -36,8 +36,9 @@ PermitUserEnvironment no
 PrintMotd no
 PrintLastLog no
 AcceptEnv LANG LC_* COLORTERM
-# With SHLVL bash does not read the user's ~/.bashrc for sshd, which may do anything for a minute.
-SetEnv HISTFILE=/dev/null SHLVL=1
+# No file of the user's that a shell reads as it starts: it may do anything, for a minute even.
+# bash takes SHLVL for a sign that sshd did not start it.
+SetEnv HISTFILE=/dev/null SHLVL=1 HOME={folder}/home
 MaxSessions 200
 MaxStartups 200
 LogLevel VERBOSE
@@ -80,6 +81,7 @@ class Sshd:
 
     def __enter__(self) -> Sshd:
         self.folder = Path(tempfile.mkdtemp(prefix="psm-sshd-"))
+        (self.folder / "home").mkdir()
         self.client_key = self.folder / "client_key"
         self.log = self.folder / "sshd.log"
         self.host_key_line = write_key(self.folder / "host_key", "host")

@@ -15,8 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 
-# Tests that run under nohup hand on that hang-ups are ignored, which no terminal's programs do.
-_TAKE_TERMINAL = 'exec env --default-signal=HUP "$@" <"$0" >"$0" 2>&1'
+_TAKE_TERMINAL = 'exec "$@" <"$0" >"$0" 2>&1'
 
 
 class PtyProcess:
