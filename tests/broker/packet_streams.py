@@ -84,12 +84,19 @@ class Wire:
     def __init__(self) -> None:
         self.sent = bytearray()
         self.aborted = False
+        self.reading = True
 
     def write(self, data: bytes) -> None:
         self.sent += data
 
     def abort(self) -> None:
         self.aborted = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default

@@ -11,6 +11,8 @@ import pytest
 from asyncssh.channel import SSHClientChannel
 from asyncssh.packet import String, UInt32
 
+from tests.support.waiting import eventually
+
 from .packet_streams import (
     ADJUST,
     CLOSE,
@@ -130,6 +132,7 @@ class Run:
         at = 0
         while at < len(wire):
             size = chance.choice((longest, chance.randint(1, longest), min(longest, 4)))
+            await eventually(lambda: self.wire.reading, what="the end's next turn")
             self.end.feed(wire[at : at + size])
             at += size
             channel, what = chance.choice(self.channels), chance.random()
@@ -139,6 +142,8 @@ class Run:
                 await asyncio.sleep(0)
         for _ in range(400):  # a turn for each packet whose answer takes one
             await asyncio.sleep(0)
+        ours = [end for _, end in self.ends if isinstance(end, Ours)]
+        await eventually(lambda: not any(end._rests for end in ours), what="their last turns")
         for channel in self.channels:
             if channel._session is not None:
                 channel.resume_reading()
@@ -223,3 +228,30 @@ async def test_a_large_packet_that_comes_in_crumbs_is_put_together_once(
 
     assert run.delivered() == {"k0": [(None, data)]}
     assert taken == 1
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("kind", [DATA, IGNORE, ADJUST, GLOBAL])
+async def test_a_chunk_of_tiny_packets_is_taken_in_turns_in_its_order_and_whole(kind: int) -> None:
+    chance, sealer, count = random.Random(1), Sealer("k"), 12_000
+    body = {
+        DATA: UInt32(0) + String(b"."),
+        IGNORE: String(b""),
+        ADJUST: UInt32(0) + UInt32(1),
+        GLOBAL: String(b"x") + b"\0",
+    }[kind]
+    wire = b"".join(sealer.seal(chance, kind, body) for _ in range(count))
+    wire += sealer.seal(chance, DATA, UInt32(0) + String(b"last"))
+    run = Run(Ours, Plan(((1024, 0, False),), wire, None))
+    turns = 1
+
+    run.end.feed(wire)
+    while not run.delivered().get("k0", [(None, b"")])[0][1].endswith(b"last"):
+        assert not run.wire.reading, "what comes next would pile up"
+        turns += 1
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert turns > 1
+    assert run.wire.reading and not run.end._inpbuf
+    assert run.delivered() == {"k0": [(None, b"." * count * (kind == DATA) + b"last")]}

@@ -117,23 +117,6 @@ class OperatorConnection(SlimConnection, PacketPath, ChoosyConnection):
         else:
             super().internal_error(exc_info, error_logger)
 
-    def pause_writing(self) -> None:
-        """The client takes nothing more at the moment."""
-        self._tell(full=True)
-
-    def resume_writing(self) -> None:
-        """The client takes what is written again."""
-        self._tell(full=False)
-
-    def _send_kexinit(self) -> None:
-        # Until the client has answered, asyncssh keeps all that is written, without a bound.
-        super()._send_kexinit()
-        self._tell(full=True)
-
-    def _send_deferred_packets(self) -> None:
-        super()._send_deferred_packets()
-        self._tell(full=False)
-
     def create_server_channel(
         self, encoding: str | None = "", errors: str = "", window: int = 0, max_pktsize: int = 0
     ) -> asyncssh.SSHServerChannel[bytes]:
@@ -184,7 +167,8 @@ class OperatorConnection(SlimConnection, PacketPath, ChoosyConnection):
         if isinstance(owner, ProvedBy):
             owner.refused(what, detail)
 
-    def _tell(self, *, full: bool) -> None:
+    def wire(self, full: bool) -> None:
+        """Tell the owner whether the client takes what is written."""
         owner = self.get_owner()
         if isinstance(owner, ProvedBy):
             owner.wire(full)

@@ -8,6 +8,9 @@ nothing is judged in two places.
 
 What a chunk brings to one channel is delivered together; what is sent meanwhile, on whichever
 connection, is given to the kernel before the next chunk is read.
+
+A chunk may hold tens of thousands of tiny packets. Nobody else of this process is to wait for all
+of them, so a connection rests when its turn is over, and goes on after the others.
 """
 
 from __future__ import annotations
@@ -17,11 +20,11 @@ import os
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import asyncssh
 from asyncssh.channel import SSHChannel
-from asyncssh.connection import SSHConnection
 from asyncssh.constants import (
     MSG_CHANNEL_DATA,
     MSG_CHANNEL_WINDOW_ADJUST,
@@ -30,8 +33,10 @@ from asyncssh.constants import (
 )
 from asyncssh.packet import SSHPacket, SSHPacketLogger
 
+from .backlog import Backlog
 from .gcm import DELIVERED, HEAD, LENGTH, MAC, Key, Load
 from .slimming import SlimConnection
+from .turns import TurnTaking
 
 _CHUNK = 1088 << 10
 """Bytes taken from a socket at once, with what was left of the last packet."""
@@ -41,6 +46,8 @@ _TOGETHER = 128 << 10
 """Bytes that are given to the kernel though the chunk is not worked off yet."""
 _SMALL = 512
 """Of so few bytes each packet is passed on at once: somebody waits for the echo of a key."""
+_SLOWLY = 64 << 10
+"""Bytes taken at once of what goes the long way: each of its packets has the rest copied, twice."""
 _UINT32 = struct.Struct(">I")
 _ADJUSTED = frozenset({"open", "eof_pending", "eof"})
 """States in which the peer may widen a channel's window: until it has closed the channel."""
@@ -77,7 +84,7 @@ class _Turn(threading.local):
 _turn = _Turn()
 
 
-class PacketPath(SSHConnection, asyncio.BufferedProtocol):
+class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
     """A connection whose data goes the short way."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -92,16 +99,16 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         self._ahead = 0
         self._crumbs: list[bytes] = []
         self._crumb_bytes = 0
-        self._heard = time.monotonic()
+        self.begin_turns()
 
     # From the socket
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Lend the thread's chunk to the socket, behind what was left of the last packet."""
-        left = len(self._inpbuf)
-        self._ahead = left if 0 < left <= _LEFT and self._short() else 0
+        left, short = len(self._inpbuf), self._short()
+        self._ahead = left if 0 < left <= _LEFT and short else 0
         if not self._ahead:
-            return _turn.chunk
+            return _turn.chunk if short else _turn.chunk[:_SLOWLY]
         _turn.chunk[:left] = self._inpbuf
         return _turn.chunk[left:]
 
@@ -140,6 +147,8 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             super().data_received(data, datatype)
 
     def _recv_data(self) -> None:
+        if self._rests:
+            return
         if self._short():
             data, self._inpbuf = self._inpbuf, b""
             with _turn:
@@ -185,6 +194,9 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
                 load.deliver()
                 if not self._take_long(packet):
                     break
+            if at < end and self._turn_is_over():
+                self._rest()
+                break
         if load.end > HEAD:
             load.deliver()
         if self._transport is not None and at < end:
@@ -243,21 +255,6 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             pass
         return not self._inpbuf and self._short()
 
-    def _reset_keepalive_timer(self) -> None:
-        # asyncssh makes a new timer for each chunk, a tenth of the cost of a key.
-        self._heard = time.monotonic()
-        if self._keepalive_timer is None:
-            super()._reset_keepalive_timer()
-
-    def _keepalive_timer_callback(self) -> None:
-        silent = time.monotonic() - self._heard
-        if silent < self._keepalive_interval:
-            self._keepalive_timer = self._loop.call_later(
-                self._keepalive_interval - silent, self._keepalive_timer_callback
-            )
-        else:
-            super()._keepalive_timer_callback()
-
     # To the socket
 
     def send_packet(
@@ -272,6 +269,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
             self._seal(pkttype.to_bytes(1, "big"), b"".join(args))
         elif pkttype != MSG_IGNORE:
             super().send_packet(pkttype, *args, handler=handler)
+            self.check_deferred()
 
     def send_data(self, channel: SSHChannel[bytes], data: bytes) -> bytes:
         """Send what `channel` takes of `data` at once; return the rest, for `channel.write`."""
@@ -324,6 +322,7 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
         data, self._unsent, self._unsent_bytes = b"".join(self._unsent), [], 0
         if data:
             self._hand_over(data)
+            self.check_unsent()
 
     def _hand_over(self, data: bytes) -> None:
         """Give bytes to what carries the connection."""
@@ -336,6 +335,18 @@ class PacketPath(SSHConnection, asyncio.BufferedProtocol):
 
 class TargetConnection(SlimConnection, PacketPath, asyncssh.SSHClientConnection):
     """A connection to a target."""
+
+    _told: Callable[[bool], None] | None = None
+
+    def watch_wire(self, told: Callable[[bool], None]) -> None:
+        """Call `told` with True when the target takes no more, and with False when it does."""
+        self._told = told
+        self.wire(bool(self._full))
+
+    def wire(self, full: bool) -> None:
+        """Hand it on."""
+        if self._told is not None:
+            self._told(full)
 
 
 def shorten(connection: asyncssh.SSHClientConnection) -> None:

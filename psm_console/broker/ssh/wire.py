@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import asyncssh
 
+from .packet_path import TargetConnection
+
 _HIGH = 1 << 20
 """Bytes that may wait for the kernel before the other leg is read no more."""
 
@@ -19,9 +21,8 @@ Told = Callable[[bool], None]
 
 def watch_wire(connection: asyncssh.SSHClientConnection, told: Told) -> None:
     """Call `told` with True when `connection` is full, and with False when it is free again."""
-    # asyncssh does nothing with either, and makes this kind of connection by itself.
-    connection.pause_writing = lambda: told(True)  # type: ignore[method-assign]
-    connection.resume_writing = lambda: told(False)  # type: ignore[method-assign]
+    assert isinstance(connection, TargetConnection)
+    connection.watch_wire(told)
     widen(connection)
 
 

@@ -1,0 +1,97 @@
+"""Whoever sends tens of thousands of tiny packets keeps nobody else of the same worker waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncssh
+import pytest
+from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
+from asyncssh.packet import Boolean, String, UInt32
+
+from .asking import Answering, connect
+from .stand import Stand
+
+pytestmark = pytest.mark.attack
+
+_TINY = struct.pack(">IBBI", 12, 6, MSG_IGNORE, 0) + bytes(6)
+"""A packet to be ignored, as it stands on the wire before there are keys (RFC 4253, 6)."""
+_ASKED_S = 1.0
+_LONGEST_S = 0.4
+"""With a chunk of a megabyte worked off at once it was 7 s before a login, 2 s after it."""
+
+
+def longest_turn(stand: Stand) -> float:
+    """Return how long the broker took at most to answer what it was asked for a second."""
+    ends, longest = time.monotonic() + _ASKED_S, 0.0
+    while (began := time.monotonic()) < ends:
+        stand.broker.ask(lambda: None)
+        longest = max(longest, time.monotonic() - began)
+    return longest
+
+
+@contextmanager
+def flood(port: int) -> Iterator[None]:
+    """Send tiny packets instead of a login for as long as they are taken."""
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"SSH-2.0-crumbs\r\n")
+        assert client.recv(4) == b"SSH-"
+
+        def send() -> None:
+            try:
+                while True:
+                    client.sendall(_TINY * 4096)
+            except OSError:
+                return
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        try:
+            yield
+        finally:
+            client.shutdown(socket.SHUT_RDWR)
+            sending.join()
+
+
+def test_a_stranger_in_tiny_packets_keeps_nobody_waiting(stand: Stand) -> None:
+    with flood(stand.client.port):
+        assert longest_turn(stand) < _LONGEST_S
+
+
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
+async def test_an_operator_in_tiny_packets_keeps_nobody_waiting(stand: Stand, cipher: str) -> None:
+    async with asyncssh.connect(
+        "127.0.0.1",
+        stand.client.port,
+        username=stand.user,
+        client_keys=[str(stand.client.key)],
+        known_hosts=None,
+        config=None,
+        agent_path=None,
+        encryption_algs=[cipher],
+    ) as connection:
+        process = await connection.create_process("cat", encoding=None)
+        transport, channel = connection._transport, process.channel._send_chan
+        assert transport is not None and channel is not None
+        transport.pause_reading()
+        for _ in range(15_000):
+            nonsense = (UInt32(channel), String(b"nonsense"), Boolean(True))
+            connection.send_packet(MSG_CHANNEL_REQUEST, *nonsense)
+        assert await asyncio.to_thread(longest_turn, stand) < _LONGEST_S
+        connection.abort()
+
+
+async def test_keys_arrive_in_their_order_though_a_turn_ended_between_them(stand: Stand) -> None:
+    typed = b"".join(b"%05d" % number for number in range(4000))
+    async with await connect(stand, Answering(lambda prompts: [])) as connection:
+        process = await connection.create_process("cat", encoding=None)
+        for at in range(0, len(typed), 5):
+            process.stdin.write(typed[at : at + 5])
+        process.stdin.write_eof()
+        assert await process.stdout.read() == typed
