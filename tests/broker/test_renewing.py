@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +53,26 @@ def test_a_broker_that_is_to_end_at_once_ends_what_its_old_workers_hold(
             broker.process.send_signal(number)
         assert session.wait(15) == 254
         assert broker.process.wait(20) == 0
+
+
+def test_who_is_to_end_at_once_does_not_renew_its_workers_first(target: Sshd) -> None:
+    with Broker(target, serve=_SERVE) as broker:
+        assert broker.process is not None
+        status = Path(f"/proc/{broker.process.pid}/status")
+        for _ in range(8):
+            broker.process.send_signal(signal.SIGHUP)
+            eventually_sync(lambda: not _pends(status, signal.SIGHUP), what="SIGHUP to be heard")
+        broker.process.send_signal(signal.SIGINT)
+
+        assert broker.process.wait(30) == 0
+        assert len(audited(broker, "broker.renew")) <= 2
+
+
+def _pends(status: Path, number: signal.Signals) -> bool:
+    """Whether a process has yet to hear a signal; proc(5)."""
+    lines = [line.split() for line in status.read_text().splitlines()]
+    pending = next(line[1] for line in lines if line[0] == "ShdPnd:")
+    return bool(int(pending, 16) & 1 << (number - 1))
 
 
 def test_a_worker_that_dies_while_it_drains_is_audited_and_its_sessions_read_as_lost(

@@ -108,9 +108,11 @@ class Crew:
                 )
             if failed := [error for error in came if error is not None]:
                 raise failed[0]
-        except (WorkerError, TimeoutError) as error:
+        except BaseException as error:
             self.terminate()
             await asyncio.gather(*(self._end(place) for place in list(self._members)))
+            if not isinstance(error, WorkerError | TimeoutError):
+                raise
             raise WorkerError(str(error) or f"no worker within {_READY_S:g} s") from None
         self._keepers = [
             asyncio.create_task(self._keep(place), name=f"keeper {place}")

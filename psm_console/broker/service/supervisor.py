@@ -102,7 +102,11 @@ class Supervisor:
         self._crew = self._new_crew()
         self._leaving: dict[asyncio.Task[None], Crew] = {}
         self._inspectors = Inspectors(home)
-        self._signals: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        self._told: asyncio.Queue[signal.Signals] = asyncio.Queue()
+        """SIGTERM and SIGINT, which nothing keeps waiting."""
+        self._renewal = asyncio.Event()
+        """SIGHUP, however often it came: new workers are new."""
+        self._drains = False
         self._replaced = asyncio.Event()
 
     async def __aenter__(self) -> Supervisor:
@@ -115,8 +119,9 @@ class Supervisor:
             asyncio.create_task(self._watch_disk(), name="disk"),
         ]
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signals.put_nowait, number)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._told.put_nowait, number)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -138,24 +143,27 @@ class Supervisor:
 
     async def run(self) -> None:
         """Work until told to end, drained where that is wanted; a second signal ends it at once."""
-        while True:
-            number = await self._next()
-            if number is signal.SIGHUP:
-                await self._renew()
-            else:
-                break
+        ending = asyncio.create_task(self._next(), name="ending")
+        while not ending.done():
+            asked = asyncio.create_task(self._renewal.wait(), name="renewal asked")
+            await asyncio.wait({ending, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            if not ending.done():
+                self._renewal.clear()
+                await self._renew_unless(ending)
+        number = ending.result()
+        self._drains = True
         notify("STOPPING=1")
         if self._replaced.is_set():
             # One inspector has an index open: ours would keep the successor's from all sessions,
             # and leave with our last one, when it has long given up on them.
             await self._work_alone()
         # Of a broker that was replaced every session has its whole time.
-        left_s = self._serving.drain_max_s
-        if number is not signal.SIGINT and left_s > 0:
-            await self._drain(left_s)
+        if not self._at_once(number):
+            await self._drain(self._serving.drain_max_s)
 
     async def _next(self) -> signal.Signals:
-        told = asyncio.ensure_future(self._signals.get())
+        told = asyncio.ensure_future(self._told.get())
         replaced = asyncio.ensure_future(self._replaced.wait())
         await asyncio.wait({told, replaced}, return_when=asyncio.FIRST_COMPLETED)
         replaced.cancel()
@@ -163,6 +171,34 @@ class Supervisor:
             return told.result()
         told.cancel()
         return signal.SIGTERM
+
+    async def _renew_unless(self, ending: asyncio.Task[signal.Signals]) -> None:
+        """Renew the workers. Who is to end at once does not wait for them; who drains does, as
+        clients may be at work with the new ones already."""
+        renewal = asyncio.create_task(self._renew(), name="renewal")
+        await asyncio.wait({ending, renewal}, return_when=asyncio.FIRST_COMPLETED)
+        if not renewal.done():
+            if self._at_once(ending.result()):
+                renewal.cancel()
+            again = asyncio.create_task(self._told.get(), name="told again")
+            await asyncio.wait({again, renewal}, return_when=asyncio.FIRST_COMPLETED)
+            if again.done():
+                self._told.put_nowait(again.result())  # and it does not drain either
+                renewal.cancel()
+            again.cancel()
+        await asyncio.wait({renewal})
+        if not renewal.cancelled():
+            renewal.result()
+
+    def _at_once(self, number: signal.Signals) -> bool:
+        """Whether sessions end at once when told so."""
+        return number is signal.SIGINT or self._serving.drain_max_s <= 0
+
+    def _hung_up(self) -> None:
+        if self._drains:
+            log.warning("no new workers: this broker drains, and ends with its last session")
+        else:
+            self._renewal.set()
 
     async def _renew(self) -> None:
         """Put new workers, with the code that is installed now, in the place of the old."""
@@ -187,18 +223,13 @@ class Supervisor:
         # While anybody has it open, the kernel takes connections that nobody would answer.
         self._listening.close()
         ended = asyncio.ensure_future(self._all_ended())
-        again = asyncio.ensure_future(self._told_again())
+        again = asyncio.ensure_future(self._told.get())
         await asyncio.wait({ended, again}, return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
 
     async def _all_ended(self) -> None:
         """Wait until no worker is left, of this crew or of one before it."""
         await asyncio.gather(self._crew.ended(), *self._leaving)
-
-    async def _told_again(self) -> None:
-        """Return at the next signal that ends a broker."""
-        while await self._signals.get() is signal.SIGHUP:
-            log.warning("no new workers: this broker drains, and ends with its last session")
 
     def _new_crew(self) -> Crew:
         serving = self._serving
