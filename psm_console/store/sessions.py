@@ -207,15 +207,16 @@ class SessionRows:
         """Put away the live sessions whose broker is gone; return them as they now read.
 
         A starting broker does this before it says that it is ready. They ended when their
-        broker was last heard of; their pending directives have failed.
+        broker was last heard of; their pending directives have failed. A broker that runs, and
+        could only not say so in time, keeps its own.
         """
         with self._db.transaction():
-            alive = self._workers.alive(now)
-            lost = [one for one in self.list() if one.worker not in alive]
+            holding = self._workers.holding(now)
+            lost = [one for one in self.list() if one.worker not in holding]
             for session in lost:
                 self._lose(session, now)
             for worker in self._workers.list():
-                if worker.id not in alive:
+                if worker.id not in holding:
                     self._workers.forget(worker.id)
             return [self.get(session.id) for session in lost]
 

@@ -43,6 +43,14 @@ class Worker:
             return False
         return not is_gone(self.pid, self.process)
 
+    def runs(self) -> bool:
+        """Whether its process is certainly there, whatever became of the lease.
+
+        It may have been kept from renewing it: the store was held, the machine slept, the clock
+        was set. What it holds is lost for as long as that lasts, and no longer.
+        """
+        return self.retired_at is None and is_there(self.pid, self.process)
+
 
 _List = list[Worker]
 
@@ -97,6 +105,11 @@ class WorkerRows:
         rows = self._db.rows("SELECT * FROM workers WHERE retired_at IS NULL")
         return frozenset(worker.id for row in rows if (worker := _worker(row)).alive(now))
 
+    def holding(self, now: datetime) -> frozenset[WorkerId]:
+        """Return the workers whose sessions are theirs at `now`: alive, or only kept from it."""
+        found = (one for one in self.list() if one.runs() or one.alive(now))
+        return frozenset(one.id for one in found)
+
     def forget(self, worker: WorkerId) -> None:
         """Remove the row of a worker that is gone."""
         with self._db.transaction():
@@ -133,6 +146,13 @@ def is_gone(pid: int, mark: str | None) -> bool:
         return False  # seen from another container the number says nothing; the lease decides
     status = _status(pid)
     return status is None or status[0] in "ZX" or status[1] != started
+
+
+def is_there(pid: int, mark: str | None) -> bool:
+    """Whether process `pid` with `mark` is certainly running."""
+    if mark is None or mark.rpartition(" ")[0] != _space():
+        return False
+    return not is_gone(pid, mark)
 
 
 def _status(pid: int) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from psm_console.recording.cast_check import VerdictWord
 from psm_console.recording.signing import Signer
 from psm_console.recording.writer import SessionRecorder
 from psm_console.store import Home, Store, StoreError
-from tests.store.factories import make_session
+from tests.store.factories import make_session, register_elsewhere
 from tests.support.broker import Broker
 
 pytestmark = pytest.mark.fault
@@ -37,7 +37,7 @@ def leave_sessions(home: Home, count: int) -> list[Session]:
         make_session(f"s{number:011d}", worker=dead, started_at=now) for number in range(count)
     ]
     with Store.open(home) as store, store.transaction():
-        store.workers.register(dead, os.getpid(), now, "127.0.0.1", 2222)
+        register_elsewhere(store, dead, now)
         for session in sessions:
             store.sessions.begin(session)
             store.recordings.open(session.id, now)

@@ -54,6 +54,14 @@ def make_store(folder: Path, clock: Clock | None = None) -> Store:
     return Store.create(make_home(folder), clock=clock or Clock())
 
 
+def register_elsewhere(store: Store, worker: WorkerId = WORKER, at: datetime = NOON) -> WorkerId:
+    """Register a worker that nobody here can look for: its lease alone tells."""
+    register(store, worker, at)
+    with store.transaction():
+        store._connection.run("UPDATE workers SET process = 'elsewhere 1' WHERE id = ?", (worker,))
+    return worker
+
+
 def register(store: Store, worker: WorkerId = WORKER, at: datetime = NOON) -> WorkerId:
     """Register this process as a worker."""
     store.workers.register(worker, pid=os.getpid(), started_at=at, host="127.0.0.1", port=2222)

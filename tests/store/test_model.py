@@ -15,7 +15,7 @@ from psm_console.domain.names import SessionId, WorkerId
 from psm_console.domain.session import LIVE_STATES, SessionState
 from psm_console.store import NotFound
 
-from .factories import NOON, Clock, make_session, make_store, register
+from .factories import NOON, Clock, make_session, make_store, register_elsewhere
 
 WORKERS = st.sampled_from([WorkerId("w-1"), WorkerId("w-2")])
 NAMES = st.sampled_from([SessionId(f"s-{number}") for number in range(5)])
@@ -53,7 +53,7 @@ class StoreModel(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def a_broker_starts(self, worker: WorkerId) -> None:
-        register(self.store, worker, self.clock.now)
+        register_elsewhere(self.store, worker, self.clock.now)
         self.heard[worker] = self.clock.now
 
     @rule(worker=WORKERS)

@@ -31,6 +31,7 @@ from .factories import (
     make_session,
     make_store,
     register,
+    register_elsewhere,
 )
 
 
@@ -272,7 +273,7 @@ class TestLost:
         clock = Clock()
         alive = WorkerId("w-2")
         with make_store(tmp_path, clock) as store:
-            register(store)
+            register_elsewhere(store)
             store.sessions.begin(make_session("dead", channels=(make_channel("dead"),)))
             store.directives.add(make_directive("d-1", "dead"))
             store.workers.heartbeat(WORKER, later(60))
@@ -298,7 +299,7 @@ class TestLost:
     ) -> None:
         clock = Clock()
         with make_store(tmp_path, clock) as store:
-            register(store)
+            register_elsewhere(store)
             store.sessions.begin(make_session())
             clock.now = later(60)
             store.sessions.mark_lost(clock.now)
@@ -306,6 +307,37 @@ class TestLost:
             assert store.sessions.end(SessionId("s-7100"), clock.now, "client left") is True
 
             assert store.sessions.get("s-7100").state is SessionState.ENDED
+
+    @pytest.mark.fault
+    @pytest.mark.parametrize("later_s", [3600, -3600])
+    def test_a_broker_that_runs_and_could_not_write_keeps_its_sessions(
+        self, tmp_path: Path, later_s: float
+    ) -> None:
+        """The store was held, the machine slept, the clock was set, and another worker died."""
+        clock = Clock()
+        with make_store(tmp_path, clock) as store:
+            register(store)
+            store.sessions.begin(make_session())
+            store.directives.add(make_directive("d-1", "s-7100"))
+            clock.now = later(later_s)
+            assert store.sessions.list()[0].state is SessionState.LOST
+
+            assert store.sessions.mark_lost(clock.now) == []
+
+            store.workers.heartbeat(WORKER, clock.now)
+            assert store.sessions.list()[0].state is SessionState.ACTIVE
+            assert store.directives.get("d-1").outcome is Outcome.PENDING
+
+    @pytest.mark.fault
+    def test_a_retired_broker_keeps_no_session_though_its_process_runs(
+        self, tmp_path: Path
+    ) -> None:
+        with make_store(tmp_path) as store:
+            register(store)
+            store.sessions.begin(make_session())
+            store.workers.retire(WORKER)
+
+            assert [one.id for one in store.sessions.mark_lost(NOON)] == ["s-7100"]
 
 
 class TestWatchers:
