@@ -166,7 +166,8 @@ class Connection:
             yield
         finally:
             if self.raw.in_transaction:
-                self.raw.execute("COMMIT")
+                with sentences(self.path):
+                    self.raw.execute("COMMIT")
 
 
 def _file_of(path: Path) -> tuple[int, int] | None:
@@ -187,6 +188,9 @@ def sentences(path: Path) -> Iterator[None]:
         raise  # the wrong thread or a closed connection: a mistake of ours, not the user's
     except sqlite3.Error as error:
         raise _said(error, path) from error
+    except UnicodeDecodeError as error:
+        # Python can not read what SQLite says of a damaged schema.
+        raise StoreError(f"the store {visible(str(path), 200)} {_DAMAGED}") from error
 
 
 def _said(error: sqlite3.Error, path: Path) -> StoreError:
@@ -202,9 +206,11 @@ def _said(error: sqlite3.Error, path: Path) -> StoreError:
     return StoreError(f"the store {name} refused: {visible(text, 200)}")
 
 
+_DAMAGED = "is damaged; stop the broker and put back a backup of it"
 _REMEDIES = {
     "not a database": "is not a database of ours; move it away or choose another home",
-    "malformed": "is damaged; stop the broker and put back a backup of it",
+    "malformed": _DAMAGED,
+    "Could not decode": _DAMAGED,
     "no such table": "is not a store of ours; move it away or choose another home",
     "no such column": "is not a store of ours; move it away or choose another home",
     "full": "can not grow, the disk is full; make space",

@@ -138,6 +138,17 @@ def test_a_damaged_store_says_so(tmp_path: Path) -> None:
         store.check_integrity()
 
 
+@pytest.mark.fault
+def test_a_damage_that_python_can_not_even_read_says_so(tmp_path: Path) -> None:
+    with make_store(tmp_path) as store:
+        home = store.home
+    data = home.database.read_bytes()
+    home.database.write_bytes(data.replace(b"CREATE TABLE", b"CREATE \xa8\xff\xfeE"))
+
+    with pytest.raises(StoreError, match="damaged"), Store.open(home) as store:
+        store.check_integrity()
+
+
 @pytest.mark.attack
 def test_a_row_written_by_hand_is_a_sentence(tmp_path: Path) -> None:
     with make_store(tmp_path) as store:
