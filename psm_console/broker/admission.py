@@ -31,7 +31,7 @@ from .entry.refusals import RefusalLog
 from .operator import OperatorLeg, RefusedError
 from .reserve import Reserve
 from .session.driver import Brief, SessionDriver, Surroundings
-from .session.ground import KEY_GONE, Ground
+from .session.ground import KEY_GONE, STORE_SILENT, Ground
 from .session.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -173,7 +173,8 @@ class Admission:
                 await ground.read()
         except (StoreError, TimeoutError) as error:
             # Not on what was true some time ago: it may have been taken away since.
-            log.error("no session starts, the inventory can not be read: %s", error)
+            why = error or STORE_SILENT
+            log.error("no session starts, the inventory can not be read: %s", why)
             raise RefusedError(UNRECORDED) from None
         name, now = proof.identity.name, utc_now()
         if not ground.keyring.holds(proof) or proof.expired(now):
@@ -205,7 +206,7 @@ class Admission:
                 clock=utc_now,
             )
         except (StoreError, TimeoutError, OSError, RecordingError) as error:
-            log.error("%s can not be recorded: %s", session.id, error)
+            log.error("%s can not be recorded: %s", session.id, error or STORE_SILENT)
             worker.store.submit(partial(_unrecorded, session.id, utc_now()))
             raise RefusedError(UNRECORDED) from None
         finally:

@@ -156,6 +156,15 @@ def _broker(store: Store, now: datetime) -> _Said:
     if alive:
         where = sorted({f"{one.host}:{one.port}" for one in alive})
         yield Health.OK, f"{len(alive)} workers on {', '.join(where)}"
+        return
+    kept = [one for one in store.workers.list() if one.runs()]
+    if kept:
+        since = (now - max(one.heartbeat_at for one in kept)).total_seconds()
+        yield (
+            Health.BROKEN,
+            f"{len(kept)} workers run, but none has written to the store for {since:.0f} s: "
+            "another program holds it, or they hang; see the broker's log",
+        )
     else:
         yield Health.WARNING, "none runs on this home; start one with `psm serve`"
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from psm_console.confinement import offered
 from psm_console.domain.inventory import Account, Identity, PasswordFile, Target
-from psm_console.domain.names import AccountRef
+from psm_console.domain.names import AccountRef, WorkerId
 from psm_console.operations.doctor import Finding, Health, examine
 from psm_console.operations.setup import init
 from psm_console.store import Home, Store
@@ -38,6 +39,18 @@ def test_a_new_home_has_nothing_broken_and_only_misses_its_broker(home: Home) ->
     assert {f.check for f in findings if f.health is Health.BROKEN} == set()
     assert "psm serve" in found(home, "broker").said
     assert len({f.check for f in findings}) == 11
+
+
+def test_workers_that_run_and_can_not_write_are_no_broker_that_is_missing(home: Home) -> None:
+    with Store.open(home) as store:
+        before = NOW - timedelta(seconds=21)
+        store.workers.register(WorkerId("w-1"), os.getpid(), before, "127.0.0.1", 2222)
+
+    finding = found(home, "broker")
+
+    assert finding.health is Health.BROKEN
+    assert "1 workers run, but none has written to the store for 21 s" in finding.said
+    assert "psm serve" not in finding.said
 
 
 def _open_key(home: Home) -> None:

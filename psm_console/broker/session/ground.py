@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _REFRESH_S = 1.5
 """How long a login waits for the newest inventory; the session's start insists on it."""
+STORE_SILENT = "the store does not answer in time"
 KEY_GONE = "the key that was used to log in is no longer known; ask an admin to add a new one"
 
 
@@ -40,7 +41,7 @@ class Ground:
             async with asyncio.timeout(_REFRESH_S):
                 await self.read()
         except (StoreError, TimeoutError) as error:
-            log.error("the inventory can not be read: %s", error)
+            log.error("the inventory can not be read: %s", error or STORE_SILENT)
 
     async def read(self) -> None:
         """Read the inventory again if it was changed; raise when it can not be read."""
