@@ -205,3 +205,52 @@ async def test_a_client_that_leaves_a_target_that_reads_nothing_frees_its_channe
             await eventually(lambda: channel is not None and channel._send_buf_len > 0)
             process.channel.abort()
             await eventually(lambda: not driver.relays, what="the channel to be taken off")
+
+
+async def test_a_target_that_never_ends_a_key_exchange_costs_bounded_memory(stand: Stand) -> None:
+    wires: list[asyncio.Transport] = []
+
+    def vast(channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        channel._recv_window = channel._init_recv_window = 1 << 30
+
+    def begin(channel: asyncssh.SSHServerChannel[bytes]) -> None:
+        connection = channel.get_connection()
+        channel.write(b"up\n")
+        connection._send_kexinit()
+        wire = connection._transport
+        assert isinstance(wire, asyncio.Transport)
+        wire.pause_reading()
+        wires.append(wire)
+
+    async with (
+        evil_target(stand, begin, vast),
+        asyncssh.connect(
+            "127.0.0.1",
+            stand.client.port,
+            username=stand.user,
+            client_keys=[str(stand.client.key)],
+            known_hosts=None,
+            config=None,
+            agent_path=None,
+        ) as connection,
+    ):
+        process = await connection.create_process("x", encoding=None)
+        assert await process.stdout.readexactly(3) == b"up\n"
+        session = await asyncio.to_thread(stand.session)
+        driver = stand.broker.running.worker.sessions[session.id]
+
+        process.stdin.write(bytes(64 << 20))
+
+        await eventually(
+            lambda: "wire" in driver.relays[1].input.valve._reasons, what="back-pressure"
+        )
+        await eventually(lambda: process.stdin.channel._send_window == 0, what="a used up window")
+
+        def waiting() -> int:
+            assert driver.target is not None
+            return sum(len(part) for _, parts in driver.target._deferred_packets for part in parts)
+
+        assert stand.broker.ask(waiting) < 8 << 20
+        connection.abort()
+        wires[0].abort()
+        await eventually(lambda: not stand.sessions(), what="the session's end")
