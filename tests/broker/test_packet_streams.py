@@ -213,7 +213,7 @@ async def test_a_large_packet_that_comes_in_crumbs_is_put_together_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     chance, sealer, data = random.Random(1), Sealer("k"), bytes(255_000)
-    wire = sealer.seal(chance, DATA, UInt32(0) + String(data))
+    wire = b"".join(sealer.seal(chance, DATA, UInt32(0) + String(data)) for _ in range(2))
     run, taken = Run(Ours, Plan(((1024, 0, False),), wire, None)), 0
     take = Ours.data_received
 
@@ -223,11 +223,14 @@ async def test_a_large_packet_that_comes_in_crumbs_is_put_together_once(
         take(end, chunk)
 
     monkeypatch.setattr(Ours, "data_received", counted)
+    assert isinstance(run.end, Ours)
     for at in range(0, len(wire), 100):
+        run.end._heard = 0.0
         run.end.feed(wire[at : at + 100])
+        assert run.end._heard, "a peer that sends something is alive"
 
-    assert run.delivered() == {"k0": [(None, data)]}
-    assert taken == 1
+    assert run.delivered() == {"k0": [(None, data * 2)]}
+    assert taken == 2
 
 
 @pytest.mark.attack

@@ -70,7 +70,11 @@ class _Turn(threading.local):
     def __exit__(self, *_: object) -> None:
         try:
             while self._deep == 1 and self._waiting:
-                self._waiting.pop().pass_on()
+                connection = self._waiting.pop()
+                try:
+                    connection.pass_on()
+                except Exception:  # it is nobody else's: those that still wait are told too
+                    connection.internal_error()
         finally:
             self._deep -= 1
 
@@ -207,8 +211,8 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
     def _took(self, packet: memoryview, load: Load) -> bool:
         """Take a packet if it may go the short way; until then it is as if nobody had opened it."""
         head = load.open(self._came, packet)
-        if head is None:
-            return False
+        if head is None or not head[0]:
+            return False  # without padding asyncssh finds no packet in it
         padding, kind, to, number = head
         size = len(packet) - LENGTH - MAC - HEAD - padding
         if kind != MSG_CHANNEL_DATA:
@@ -319,9 +323,9 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
 
     def pass_on(self) -> None:
         """Give the kernel what waits for the end of the turn."""
-        data, self._unsent, self._unsent_bytes = b"".join(self._unsent), [], 0
-        if data:
-            self._hand_over(data)
+        parts, self._unsent, self._unsent_bytes = self._unsent, [], 0
+        if parts:
+            self._hand_over(b"".join(parts))
             self.check_unsent()
 
     def _hand_over(self, data: bytes) -> None:
