@@ -106,13 +106,16 @@ class Coupling(ABC):
     # What the driver orders
 
     def tick(self, at: float) -> None:
-        """Give up a client that closed the channel behind input that the target does not take."""
-        operator = self.channel.operator
-        if operator is None or not has_left(operator):
+        """Give up a client that closed the channel behind input that the target does not take.
+
+        What a pause holds has its time from the resume on.
+        """
+        operator, gate = self.channel.operator, self._session.live.input_gate(pty=False)
+        if operator is None or gate is not Gate.FORWARD or not has_left(operator):
             self._left_at = None
         elif self._left_at is None:
             self._left_at = at
-        elif at - self._left_at >= CLOSE_S and self._session.live.input_gate(False) is Gate.FORWARD:
+        elif at - self._left_at >= CLOSE_S:
             operator.abort()
 
     def heed_wires(self) -> None:
