@@ -7,6 +7,8 @@ import contextlib
 from collections import Counter
 from typing import cast
 
+import pytest
+
 from psm_console.broker.session.driver import SessionDriver
 from psm_console.broker.session.rounds import Rounds
 from psm_console.domain.names import SessionId
@@ -43,3 +45,28 @@ async def test_a_round_looks_at_every_session_and_at_few_of_them_in_one_turn_of_
             await task
     assert max(turns.values()) <= LIVE // 20
     assert cast(SessionDriver, "s199") not in looks
+
+
+async def test_a_session_that_can_not_be_looked_after_keeps_no_other_from_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    drivers = {SessionId(name): cast(SessionDriver, name) for name in "abc"}
+    looks: list[str] = []
+    ends = 0
+
+    def look(driver: SessionDriver) -> None:
+        if str(driver) == "a":
+            raise LookupError("an odd mistake")
+        looks.append(str(driver))
+
+    def looked() -> None:
+        nonlocal ends
+        ends += 1
+
+    going = asyncio.ensure_future(Rounds(drivers, look, looked).run())
+    await eventually(lambda: len(looks) >= 2 or going.done(), what="the others to be looked at")
+    going.cancel()
+    await asyncio.wait({going})
+
+    assert going.cancelled() and looks == ["b", "c"] and ends >= 2
+    assert "an odd mistake" in caplog.text

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 
 from psm_console.domain.names import SessionId
 
 from .driver import SessionDriver
+
+log = logging.getLogger(__name__)
 
 ROUND_S = 1.0
 _MOST_PARTS = 50
@@ -28,7 +31,7 @@ class Rounds:
         self._looked = looked
 
     async def run(self) -> None:
-        """Go round; what a look raises ends it."""
+        """Go round for ever."""
         while True:
             live = list(self._sessions)
             parts = max(min(len(live), _MOST_PARTS), 1)
@@ -36,6 +39,13 @@ class Rounds:
                 for session in live[part::parts]:
                     driver = self._sessions.get(session)
                     if driver is not None:  # it may have ended since the round began
-                        self._look(driver)
+                        self._look_after(driver)
                 self._looked()
                 await asyncio.sleep(ROUND_S / parts)
+
+    def _look_after(self, driver: SessionDriver) -> None:
+        try:
+            self._look(driver)
+        except Exception:
+            # Raised further it would end the round, and those behind this one would wait for ever.
+            log.exception("a session can not be looked after")
