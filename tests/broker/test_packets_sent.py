@@ -65,6 +65,7 @@ async def test_no_packet_is_larger_than_the_peer_takes_and_none_exceeds_its_wind
     sizes = [len(body) - 8 for kind, body in opened("k", bytes(run.wire.sent))]
     assert sizes == [1024, 1024, 452]
     assert run.channels[0]._send_buf_len == 1500
+    assert run.end._send_seq == len(sizes), "a later cipher may need it"
 
 
 @pytest.mark.parametrize("due", ["bytes", "time"])
