@@ -54,7 +54,7 @@ _ADJUSTED = frozenset({"open", "eof_pending", "eof"})
 _DATA = bytes([MSG_CHANNEL_DATA])
 
 
-class _Turn(threading.local):
+class _Work(threading.local):
     """A chunk's being worked off, with all that it makes connections of this thread send."""
 
     def __init__(self) -> None:
@@ -79,13 +79,13 @@ class _Turn(threading.local):
             self._deep -= 1
 
     def takes(self, connection: PacketPath) -> bool:
-        """Whether `connection` is told at the end of this turn; there may be none."""
+        """Whether `connection` is told once the chunk is worked off; there may be none."""
         if self._deep:
             self._waiting.append(connection)
         return self._deep > 0
 
 
-_turn = _Turn()
+_work = _Work()
 
 
 class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
@@ -112,13 +112,13 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
         left, short = len(self._inpbuf), self._short()
         self._ahead = left if 0 < left <= _LEFT and short else 0
         if not self._ahead:
-            return _turn.chunk if short else _turn.chunk[:_SLOWLY]
-        _turn.chunk[:left] = self._inpbuf
-        return _turn.chunk[left:]
+            return _work.chunk if short else _work.chunk[:_SLOWLY]
+        _work.chunk[:left] = self._inpbuf
+        return _work.chunk[left:]
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what the socket wrote into the chunk."""
-        data = _turn.chunk[: self._ahead + nbytes]
+        data = _work.chunk[: self._ahead + nbytes]
         if self._ahead:
             self._inpbuf = b""
         if self._inpbuf or not self._short():
@@ -126,7 +126,7 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
         elif len(data) <= _SMALL:
             self._take_all(data)
         else:
-            with _turn:
+            with _work:
                 self._take_all(data)
 
     def _gather(self, data: bytes) -> None:
@@ -147,7 +147,7 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes as they came."""
-        with _turn:
+        with _work:
             super().data_received(data, datatype)
 
     def _recv_data(self) -> None:
@@ -155,7 +155,7 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
             return
         if self._short():
             data, self._inpbuf = self._inpbuf, b""
-            with _turn:
+            with _work:
                 self._take_all(memoryview(data))
         else:
             super()._recv_data()
@@ -171,7 +171,7 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
 
     def _take_all(self, data: memoryview) -> None:
         self._reset_keepalive_timer()
-        load = _turn.loads.pop() if _turn.loads else Load()
+        load = _work.loads.pop() if _work.loads else Load()
         try:
             self._take(data, load)
         except asyncssh.DisconnectError as error:
@@ -181,7 +181,7 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
             self.internal_error()
         finally:
             if load.end == HEAD:  # or else a mistake of ours left other people's bytes in it
-                _turn.loads.append(load)
+                _work.loads.append(load)
 
     def _take(self, data: memoryview, load: Load) -> None:
         """Take `data` apart into packets; what is left waits in `_inpbuf`."""
@@ -315,14 +315,14 @@ class PacketPath(TurnTaking, Backlog, asyncio.BufferedProtocol):
 
     def _send(self, *data: bytes) -> None:
         # What one chunk brought goes together: fewer calls, and fewer wakings of who receives it.
-        gathers = bool(self._unsent) or _turn.takes(self)
+        gathers = bool(self._unsent) or _work.takes(self)
         self._unsent += data
         self._unsent_bytes += sum(map(len, data))
         if not gathers or self._unsent_bytes >= _TOGETHER:
             self.pass_on()
 
     def pass_on(self) -> None:
-        """Give the kernel what waits for the end of the turn."""
+        """Give the kernel what waits until the chunk is worked off."""
         parts, self._unsent, self._unsent_bytes = self._unsent, [], 0
         if parts:
             self._hand_over(b"".join(parts))
