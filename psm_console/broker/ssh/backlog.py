@@ -16,8 +16,9 @@ _NOT_FULL: frozenset[str] = frozenset()
 _MOST_DEFERRED = 4096
 """Packets that may wait for new keys. Whoever is read no more and sends no more, as RFC 4253 (7.1)
 has it, makes a few; answers to somebody who goes on asking would pile up without an end."""
-_MOST_UNSENT = 32 << 20
-"""Bytes that may wait for the kernel. Channels stop at the first megabyte; answers do not."""
+_MOST_UNSENT = 96 << 20
+"""Bytes that may wait for the kernel. Channels stop at the first megabyte, but for what a pause
+withheld (64 MiB at most); answers to somebody who goes on asking would never stop."""
 
 
 class Backlog(SSHConnection):
