@@ -135,10 +135,10 @@ class Ringer:
         return self._bells
 
     def _ring(self, name: str, address: str | None) -> bool:
-        if self._socket is None:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
-            self._socket.setblocking(False)
         try:
+            if self._socket is None:
+                self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | _FLAGS)
+                self._socket.setblocking(False)
             if address is not None:
                 self._socket.sendto(b"\0", address)
                 return True

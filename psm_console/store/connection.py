@@ -142,17 +142,17 @@ class Connection:
     def _sync_log(self) -> None:
         try:
             handle = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
         except FileNotFoundError:
             return  # a checkpoint has put all of it into the database, and synced that
-        try:
-            os.fsync(handle)
         except OSError as error:
             raise StoreError(
                 f"the store {visible(str(self.path), 200)} can not be written: {error.strerror}; "
                 "look at the system's log"
             ) from None
-        finally:
-            os.close(handle)
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from psm_console.domain.text import visible
+
 from .errors import StoreError
 from .home import Home
 from .store import Store, utc_now
@@ -135,9 +137,11 @@ class StoreThread:
                     for one in self._others(job):
                         begun.append(one)
                         done.append(_run(store, one))
-        except StoreError as error:
-            # What they wrote may not be on the disk: nobody is told that it is.
-            done = [(future, None, error) for _, future, _ in begun if not future.cancelled()]
+        except Exception as error:
+            # What they wrote may not be on the disk: nobody is told that it is. Whatever it was,
+            # the thread goes on: without it everybody would wait for ever.
+            told = error if isinstance(error, StoreError) else StoreError(_unforeseen(error))
+            done = [(future, None, told) for _, future, _ in begun if not future.cancelled()]
         for future, result, failure in done:
             if future.cancelled():
                 continue
@@ -155,3 +159,7 @@ def _run(store: Store, job: _Job) -> _Done:
         return future, work(store), None
     except BaseException as error:
         return future, None, error
+
+
+def _unforeseen(error: Exception) -> str:
+    return f"the store can not be used: {visible(str(error), 200)}; look at the system's log"

@@ -18,6 +18,7 @@ import pytest
 from psm_console.domain.session import Ledger
 from psm_console.store import Bell, Home, Ringer, Store, bells, listen
 from psm_console.store import listening as listening_module
+from tests.support.limits import no_descriptor
 from tests.support.waiting import eventually_sync
 
 from .factories import make_home, make_session, make_store, register
@@ -150,6 +151,18 @@ def test_ringing_survives_whatever_lies_in_run(home: Home) -> None:
     home.run.rmdir()
 
     assert ring(home, "store") == 0
+
+
+@pytest.mark.fault
+def test_ringing_never_raises_on_a_machine_without_a_descriptor(home: Home, ringer: Ringer) -> None:
+    with Bell(home, "store") as bell:
+        past = time.time_ns() - 10 * bells._SETTLED_NS
+        os.utime(home.run, ns=(past, past))
+        assert ringer.ring("store") == 1 and bell.drain()
+        ringer.close()
+        with no_descriptor():
+            assert ringer.ring("store") == 0
+        assert ringer.ring("store") == 1 and bell.drain()
 
 
 @pytest.mark.parametrize("length", [40, 80, 100])

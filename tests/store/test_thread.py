@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from psm_console.store import Home, NotFound, Store, StoreError, StoreThread
+from tests.support.limits import no_descriptor
 
 from .factories import NOON, Clock, make_home, make_session, register
 
@@ -181,6 +183,36 @@ def test_nobody_is_told_that_a_job_is_on_the_disk_when_it_is_not(
             future.result(10)
     monkeypatch.undo()
     thread.submit(partial(begin, "s-3")).result(10)
+    thread.close()
+
+
+@pytest.mark.fault
+def test_a_machine_without_a_descriptor_does_not_end_the_thread(tmp_path: Path) -> None:
+    thread = StoreThread(made(tmp_path))
+    thread.submit(partial(begin, "s-0")).result(10)
+    with no_descriptor():
+        futures = queued(thread, [partial(begin, "s-1"), partial(begin, "s-2")])
+        for future in futures:
+            with pytest.raises(StoreError, match="Too many open files"):
+                future.result(10)
+    assert thread.submit(lambda store: len(store.sessions.list())).result(10) == 3
+    thread.close()
+
+
+@pytest.mark.fault
+def test_whatever_goes_wrong_between_jobs_is_told_and_does_not_end_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = StoreThread(made(tmp_path))
+
+    def relaxed(store: Store) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(Store, "relaxed", relaxed)
+    first, alone = queued(thread, [partial(begin, "s-1"), partial(begin, "s-2")])
+    with pytest.raises(StoreError, match="disk I/O error"):
+        first.result(10)
+    assert alone.result(10) is None
     thread.close()
 
 
