@@ -25,6 +25,8 @@ _READY_S = 30.0
 _SETTLED_S = 10.0
 """A worker that lived this long and dies is replaced at once; others wait longer each time."""
 _LONGEST_WAIT_S = 10.0
+_LEAVE_S = 60.0
+"""A worker that was told to end its sessions has seconds to do so; past this it hangs."""
 _AS_TOLD = frozenset({0, -signal.SIGTERM})
 """How a worker ends that was told to; by the signal itself while it still comes up."""
 
@@ -131,6 +133,14 @@ class Crew:
         for member in self._members.values():
             if member.process.returncode is None:
                 member.process.terminate()
+        asyncio.get_running_loop().call_later(_LEAVE_S, self._kill)
+
+    def _kill(self) -> None:
+        """End who was told to and hangs: nobody else would."""
+        for member in self._members.values():
+            if member.process.returncode is None:
+                log.error("worker %d does not end, and is killed", member.process.pid)
+                member.process.kill()
 
     async def ended(self) -> None:
         """Wait until no worker is left."""
@@ -147,7 +157,11 @@ class Crew:
             self._rows.give_back(row)
             raise
         self._members[place] = member
-        if await member.reader.readline() != b"ready\n":
+        try:
+            said = await member.reader.readline()
+        except ConnectionError:
+            said = b""  # it died and left unread what it was told
+        if said != b"ready\n":
             status = await member.process.wait()
             raise WorkerError(f"a worker ended with status {status} before it was ready; see above")
 
@@ -195,7 +209,11 @@ class Crew:
                 leaving = self._leaving.is_set()
                 if not leaving or status not in _AS_TOLD:
                     log.error("worker %d ended with status %d", pid, status)
-                    await self._lost(pid, status, not leaving)
+                    try:
+                        await self._lost(pid, status, not leaving)
+                    except Exception:
+                        # Whatever became of the entry, there has to be a worker.
+                        log.exception("the loss of worker %d is not noted", pid)
             if self._leaving.is_set():
                 return
             settled = loop.time() - began > _SETTLED_S
@@ -207,6 +225,7 @@ class Crew:
         """Start a worker in `place` after `wait_s`; False when the crew leaves meanwhile."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._leaving.wait(), wait_s)
+        if self._leaving.is_set():
             return False
         try:
             async with asyncio.timeout(_READY_S):
@@ -216,7 +235,8 @@ class Crew:
         except TimeoutError:
             log.error("a worker was not ready within %g s; another is started", _READY_S)
             if place in self._members:
-                self._members[place].process.kill()
+                with contextlib.suppress(ProcessLookupError):
+                    self._members[place].process.kill()
         if self._leaving.is_set() and place in self._members:
             # It came up while the others were told to go, and did not hear of it.
             with contextlib.suppress(ProcessLookupError):
