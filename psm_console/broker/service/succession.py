@@ -32,6 +32,9 @@ _NOT_GIVEN = (
 _PATIENCE_S = 40.0
 """How long a new broker may take to come up before the old one stops waiting for it."""
 
+_AGAIN_S = 1.0
+"""Until accepting is tried again when descriptors have run out."""
+
 
 class SuccessionError(Exception):
     """The socket is not handed over; the text is a sentence."""
@@ -46,8 +49,13 @@ class Before:
 
     async def thank(self) -> None:
         """Tell it that we accept connections: now it drains."""
-        with self._line, contextlib.suppress(OSError):
-            await asyncio.get_running_loop().sock_sendall(self._line, _READY)
+        with self._line:
+            try:
+                await asyncio.get_running_loop().sock_sendall(self._line, _READY)
+            except OSError:
+                log.error(
+                    "the broker that ran before did not wait for this one: end it, if it still runs"
+                )
 
 
 async def take_over(home: Home) -> Before:
@@ -63,7 +71,7 @@ async def take_over(home: Home) -> Before:
             raise SuccessionError(_NOT_GIVEN)
         line.setblocking(False)
         return Before(line, adopt(descriptors[0]))
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):
         line.close()
         raise SuccessionError(_NOT_GIVEN) from None
     except (OSError, SuccessionError) as error:
@@ -111,7 +119,12 @@ class Succession:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            line, _ = await loop.sock_accept(self._door)
+            try:
+                line, _ = await loop.sock_accept(self._door)
+            except OSError as error:
+                log.error("no successor can be answered now: %s", error.strerror)
+                await asyncio.sleep(_AGAIN_S)
+                continue
             with line:
                 try:
                     async with asyncio.timeout(_PATIENCE_S):
