@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import struct
 import threading
-import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,6 +14,10 @@ import pytest
 from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
 from asyncssh.packet import Boolean, String, UInt32
 
+from psm_console.broker.ssh import turns as module
+from psm_console.broker.ssh.turns import TurnTaking
+from tests.support.waiting import eventually, eventually_sync
+
 from .asking import Answering, connect
 from .stand import Stand
 
@@ -22,18 +25,21 @@ pytestmark = pytest.mark.attack
 
 _TINY = struct.pack(">IBBI", 12, 6, MSG_IGNORE, 0) + bytes(6)
 """A packet to be ignored, as it stands on the wire before there are keys (RFC 4253, 6)."""
-_ASKED_S = 1.0
-_LONGEST_S = 0.4
-"""With a chunk of a megabyte worked off at once it was 7 s before a login, 2 s after it."""
+_TURNS = 3
 
 
-def longest_turn(stand: Stand) -> float:
-    """Return how long the broker took at most to answer what it was asked for a second."""
-    ends, longest = time.monotonic() + _ASKED_S, 0.0
-    while (began := time.monotonic()) < ends:
-        stand.broker.ask(lambda: None)
-        longest = max(longest, time.monotonic() - began)
-    return longest
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count how often a connection left the rest of what came for after everybody else's turn."""
+    counted: Counter[str] = Counter()
+    rest = TurnTaking._rest
+
+    def counting(connection: TurnTaking) -> None:
+        counted["ended"] += 1
+        rest(connection)
+
+    monkeypatch.setattr(TurnTaking, "_rest", counting)
+    return counted
 
 
 @contextmanager
@@ -59,13 +65,16 @@ def flood(port: int) -> Iterator[None]:
             sending.join()
 
 
-def test_a_stranger_in_tiny_packets_keeps_nobody_waiting(stand: Stand) -> None:
+def test_a_stranger_in_tiny_packets_keeps_nobody_waiting(stand: Stand, turns: Counter[str]) -> None:
     with flood(stand.client.port):
-        assert longest_turn(stand) < _LONGEST_S
+        eventually_sync(lambda: turns["ended"] > _TURNS, what="others to have a turn in between")
+        assert stand.client.run(stand.user, "echo in").stdout == b"in\n"
 
 
 @pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
-async def test_an_operator_in_tiny_packets_keeps_nobody_waiting(stand: Stand, cipher: str) -> None:
+async def test_an_operator_in_tiny_packets_keeps_nobody_waiting(
+    stand: Stand, turns: Counter[str], cipher: str
+) -> None:
     async with asyncssh.connect(
         "127.0.0.1",
         stand.client.port,
@@ -83,11 +92,15 @@ async def test_an_operator_in_tiny_packets_keeps_nobody_waiting(stand: Stand, ci
         for _ in range(15_000):
             nonsense = (UInt32(channel), String(b"nonsense"), Boolean(True))
             connection.send_packet(MSG_CHANNEL_REQUEST, *nonsense)
-        assert await asyncio.to_thread(longest_turn, stand) < _LONGEST_S
+        await eventually(lambda: turns["ended"] > _TURNS, what="others to have a turn in between")
         connection.abort()
 
 
-async def test_keys_arrive_in_their_order_though_a_turn_ended_between_them(stand: Stand) -> None:
+async def test_keys_arrive_in_their_order_though_a_turn_ended_between_them(
+    stand: Stand, turns: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_TURN_S", 0.0)
+    monkeypatch.setattr(module, "_STRANGERS_TURN_S", 0.0)
     typed = b"".join(b"%05d" % number for number in range(4000))
     async with await connect(stand, Answering(lambda prompts: [])) as connection:
         process = await connection.create_process("cat", encoding=None)
@@ -95,3 +108,4 @@ async def test_keys_arrive_in_their_order_though_a_turn_ended_between_them(stand
             process.stdin.write(typed[at : at + 5])
         process.stdin.write_eof()
         assert await process.stdout.read() == typed
+    assert turns["ended"] > _TURNS

@@ -23,12 +23,15 @@ class TurnTaking(SSHConnection):
         """Make what it has beside asyncssh's own."""
         self._heard = time.monotonic()
         """When something came last, or the turn began that is on."""
+        self._first = True
+        """Whether the turn had no packet yet: each has one, however slow the machine is."""
         self._rests = False
 
     def _recv_pkthdr(self) -> bool:
-        if self._inpbuf and self._turn_is_over():
+        if self._inpbuf and not self._first and self._turn_is_over():
             self._rest()
             return False
+        self._first = False
         return super()._recv_pkthdr()
 
     def _turn_is_over(self) -> bool:
@@ -51,7 +54,7 @@ class TurnTaking(SSHConnection):
 
     def _reset_keepalive_timer(self) -> None:
         # asyncssh makes a new timer for each chunk, a tenth of the cost of a key.
-        self._heard = time.monotonic()
+        self._heard, self._first = time.monotonic(), True
         if self._keepalive_timer is None:
             super()._reset_keepalive_timer()
 
