@@ -92,6 +92,7 @@ async def test_the_counts_of_many_sessions_are_one_job_of_the_store(tmp_path: Pa
         bundle.send()
         await kept.settled()
         await another.settled()
+        bundle.send()
 
         assert jobs == 1
         stored = await thread.call(lambda store: store.sessions.list())

@@ -46,6 +46,10 @@ async def test_who_watches_already_is_woken_in_the_same_turn_of_the_loop(home: H
         assert bell.drain()
         await asyncio.sleep(0)
         assert not bell.drain()
+
+        onlookers.appended(ONE)
+        await asyncio.sleep(0)
+        assert bell.drain(), "each time, not only the first"
     onlookers.close()
 
 
