@@ -178,7 +178,8 @@ def test_a_new_broker_takes_the_socket_over_and_no_client_is_dropped_or_refused(
     target: Sshd,
 ) -> None:
     serve = ("--workers", "2", "--drain-max", "600")
-    with Broker(target, serve=serve) as broker, crowd(broker) as operators:
+    many = "[limits]\nconnections = 1000\n"  # a successor may take its time
+    with Broker(target, config=many, serve=serve) as broker, crowd(broker) as operators:
         for _ in range(6):
             operators.add()
         old = broker.process

@@ -143,7 +143,7 @@ def test_a_damage_that_python_can_not_even_read_says_so(tmp_path: Path) -> None:
     with make_store(tmp_path) as store:
         home = store.home
     data = home.database.read_bytes()
-    home.database.write_bytes(data.replace(b"CREATE TABLE", b"CREATE \xa8\xff\xfeE"))
+    home.database.write_bytes(data.replace(b"TABLE sessions (", b"TABLE \xa8essions \xa8"))
 
     with pytest.raises(StoreError, match="damaged"), Store.open(home) as store:
         store.check_integrity()
