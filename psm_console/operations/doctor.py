@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from .visitor_reach import secrets_in_reach
 
 _DESCRIPTORS = 4096
 """Fewer are not enough for a few hundred sessions of a dozen descriptors."""
+_CONNECT_S = 3.0
+"""How long a broker may take to accept a connection."""
 _RECENT = 20
 """Recordings that were closed last and are verified."""
 
@@ -154,8 +157,17 @@ def _audit(store: Store) -> _Said:
 def _broker(store: Store, now: datetime) -> _Said:
     alive = [one for one in store.workers.list() if one.alive(now)]
     if alive:
-        where = sorted({f"{one.host}:{one.port}" for one in alive})
-        yield Health.OK, f"{len(alive)} workers on {', '.join(where)}"
+        ways = sorted({(one.host, one.port) for one in alive})
+        where = ", ".join(f"{host}:{port}" for host, port in ways)
+        # Seen from another machine or container a broker may be out of reach and well.
+        if any(one.runs() for one in alive) and not any(_accepts(*way) for way in ways):
+            yield (
+                Health.BROKEN,
+                f"{len(alive)} workers still run, but nobody accepts connections on {where}: "
+                "their supervisor is gone; start a broker with `psm serve`, sessions go on",
+            )
+            return
+        yield Health.OK, f"{len(alive)} workers on {where}"
         return
     kept = [one for one in store.workers.list() if one.runs()]
     if kept:
@@ -167,6 +179,14 @@ def _broker(store: Store, now: datetime) -> _Said:
         )
     else:
         yield Health.WARNING, "none runs on this home; start one with `psm serve`"
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _CONNECT_S).close()
+    except OSError:
+        return False
+    return True
 
 
 def _credentials(store: Store) -> _Said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -51,6 +52,22 @@ def test_workers_that_run_and_can_not_write_are_no_broker_that_is_missing(home: 
     assert finding.health is Health.BROKEN
     assert "1 workers run, but none has written to the store for 21 s" in finding.said
     assert "psm serve" not in finding.said
+
+
+def test_workers_that_nobody_accepts_connections_for_are_no_broker_that_is_well(
+    home: Home,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        with Store.open(home) as store:
+            store.workers.register(WorkerId("w-1"), os.getpid(), NOW, "127.0.0.1", port)
+
+        well = found(home, "broker")
+
+    alone = found(home, "broker")
+    assert (well.health, well.said) == (Health.OK, f"1 workers on 127.0.0.1:{port}")
+    assert alone.health is Health.BROKEN
+    assert f"nobody accepts connections on 127.0.0.1:{port}" in alone.said
 
 
 def _open_key(home: Home) -> None:
