@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import asyncssh
+
 from psm_console.broker.entry.moment import new_id
 from psm_console.broker.service.serve import Running, running
 from psm_console.credentials import make_key, public_line
@@ -91,6 +93,19 @@ class Stand:
         process = self.client.popen(self.user, command, options=options)
         self._processes.append(process)
         return process
+
+    def enter(self, **options: Any) -> Any:
+        """Return asyncssh's connection of ana's, to be awaited or entered."""
+        return asyncssh.connect(
+            "127.0.0.1",
+            self.client.port,
+            username=self.user,
+            client_keys=[str(self.client.key)],
+            known_hosts=None,
+            config=None,
+            agent_path=None,
+            **options,
+        )
 
     def tidy(self) -> None:
         """End what a test started, and wait until no session is live."""

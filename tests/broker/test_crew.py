@@ -141,14 +141,15 @@ async def test_a_worker_that_could_not_be_replaced_for_want_of_a_process_is_repl
     assert len(free(rows)) == len(set(free(rows))) == 63
 
 
-async def test_a_worker_that_hangs_before_it_is_ready_is_replaced_by_another(
-    tmp_path: Path, spawning: Spawning, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("program", ["import time; time.sleep(600)", _LEAVES_A_CHILD])
+async def test_a_worker_that_hangs_or_leaves_its_leash_to_a_child_is_replaced_by_another(
+    tmp_path: Path, spawning: Spawning, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> None:
     rows = Rows()
     async with at_work(tmp_path, rows, []) as crew:
         (first,) = crew.pids
         monkeypatch.setattr(crew_module, "_READY_S", 1.0)
-        spawning.program = "import time; time.sleep(600)"
+        spawning.program = program
         os.kill(first, signal.SIGKILL)
         hanging = await eventually(lambda: set(crew.pids) - {first}, what="one that hangs")
         monkeypatch.setattr(crew_module, "_READY_S", 30.0)
@@ -243,22 +244,6 @@ async def test_a_worker_whose_loss_can_not_be_noted_is_replaced_all_the_same(
         (first,) = crew.pids
         os.kill(first, signal.SIGKILL)
         await eventually(lambda: crew.pids and crew.pids != [first], what="a new worker")
-
-
-async def test_a_worker_that_dies_and_leaves_its_leash_to_a_child_is_replaced(
-    tmp_path: Path, spawning: Spawning, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = Rows()
-    async with at_work(tmp_path, rows, []) as crew:
-        (first,) = crew.pids
-        monkeypatch.setattr(crew_module, "_READY_S", 1.0)
-        spawning.program = _LEAVES_A_CHILD
-        os.kill(first, signal.SIGKILL)
-        dead = await eventually(lambda: set(crew.pids) - {first}, what="one that dies")
-        monkeypatch.setattr(crew_module, "_READY_S", 30.0)
-        spawning.program = _STANDS_IN
-        await eventually(lambda: set(crew.pids) - dead - {first}, what="one that does not")
-    assert len(free(rows)) == len(set(free(rows))) == 63
 
 
 async def test_a_worker_that_dies_as_it_is_told_to_drain_before_it_was_ready_hangs_nobody(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import asyncssh
 import pytest
 
 from tests.support.waiting import eventually
@@ -19,15 +18,7 @@ async def test_a_client_that_reads_nothing_under_a_huge_window_costs_bounded_mem
     stand: Stand,
 ) -> None:
     size = 64 << 20
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as connection:
+    async with stand.enter() as connection:
         process = await connection.create_process(
             f"echo up; head -c {size} /dev/zero", encoding=None, window=1 << 30
         )

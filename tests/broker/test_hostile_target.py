@@ -186,15 +186,7 @@ async def test_a_client_that_leaves_a_target_that_reads_nothing_frees_its_channe
     with mock.patch.object(coupling, "CLOSE_S", 0.3):
         async with (
             evil_target(stand, deaf),
-            asyncssh.connect(
-                "127.0.0.1",
-                stand.client.port,
-                username=stand.user,
-                client_keys=[str(stand.client.key)],
-                known_hosts=None,
-                config=None,
-                agent_path=None,
-            ) as connection,
+            stand.enter() as connection,
         ):
             process = await connection.create_process("x", encoding=None)
             assert await process.stdout.readline() == b"up\n"
@@ -224,15 +216,7 @@ async def test_a_target_that_never_ends_a_key_exchange_costs_bounded_memory(stan
 
     async with (
         evil_target(stand, begin, vast),
-        asyncssh.connect(
-            "127.0.0.1",
-            stand.client.port,
-            username=stand.user,
-            client_keys=[str(stand.client.key)],
-            known_hosts=None,
-            config=None,
-            agent_path=None,
-        ) as connection,
+        stand.enter() as connection,
     ):
         process = await connection.create_process("x", encoding=None)
         assert await process.stdout.readexactly(3) == b"up\n"

@@ -41,16 +41,7 @@ async def test_each_key_exchange_works_on_both_legs(stand: Stand, kex: str) -> N
     target = Target("db1", "127.0.0.1", server.get_port(), (line,))
     stand.apply(dataclasses.replace(stand.inventory(), targets={"db1": target}))
     try:
-        async with asyncssh.connect(
-            "127.0.0.1",
-            stand.client.port,
-            username=stand.user,
-            client_keys=[str(stand.client.key)],
-            known_hosts=None,
-            config=None,
-            agent_path=None,
-            kex_algs=[kex],
-        ) as connection:
+        async with stand.enter(kex_algs=[kex]) as connection:
             assert (await connection.run("x")).stdout == "there\n"
         await asyncio.to_thread(stand.last)
     finally:

@@ -36,15 +36,7 @@ def with_key(inventory: Inventory, line: str) -> Inventory:
 
 async def test_a_key_removed_after_the_login_opens_no_session(stand: Stand, tmp_path: Path) -> None:
     """A client may log in, wait, and open its first channel when the key is known as stolen."""
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as connection:
+    async with stand.enter() as connection:
         stand.apply(with_key(stand.inventory(), write_key(tmp_path / "new")))
         with pytest.raises(asyncssh.ChannelOpenError, match="key"):
             await connection.run("id")
@@ -147,15 +139,7 @@ def test_a_key_line_that_can_not_be_read_locks_out_its_owner_only(stand: Stand) 
 
 async def test_a_session_that_begins_while_the_broker_stops_is_ended_too(stand: Stand) -> None:
     worker = stand.broker.running.worker
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as connection:
+    async with stand.enter() as connection:
         stand.broker.ask(lambda: setattr(worker, "stopping", "the broker is stopping"))
         try:
             with pytest.raises(asyncssh.ChannelOpenError, match="stopping"):

@@ -23,15 +23,7 @@ pytestmark = pytest.mark.attack
 @asynccontextmanager
 async def connected(stand: Stand) -> AsyncIterator[asyncssh.SSHClientConnection]:
     """A client that can be made to misbehave."""
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as connection:
+    async with stand.enter() as connection:
         yield connection
 
 

@@ -49,15 +49,7 @@ async def test_a_stranger_can_not_flood_the_audit_log(stand: Stand) -> None:
 async def test_an_operator_can_not_delay_orders_by_asking_for_what_is_refused(
     stand: Stand,
 ) -> None:
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-    ) as connection:
+    async with stand.enter() as connection:
 
         async def ask() -> None:
             with pytest.raises(asyncssh.ChannelOpenError):

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import asyncssh
 import pytest
 from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
 from asyncssh.packet import Boolean, String, UInt32
@@ -75,16 +74,7 @@ def test_a_stranger_in_tiny_packets_keeps_nobody_waiting(stand: Stand, turns: Co
 async def test_an_operator_in_tiny_packets_keeps_nobody_waiting(
     stand: Stand, turns: Counter[str], cipher: str
 ) -> None:
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-        encryption_algs=[cipher],
-    ) as connection:
+    async with stand.enter(encryption_algs=[cipher]) as connection:
         process = await connection.create_process("cat", encoding=None)
         transport, channel = connection._transport, process.channel._send_chan
         assert transport is not None and channel is not None

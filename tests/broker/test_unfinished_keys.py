@@ -32,16 +32,7 @@ async def deaf(
 
     With it, its session's driver, and a question for the broker: whether the target is not read.
     """
-    async with asyncssh.connect(
-        "127.0.0.1",
-        stand.client.port,
-        username=stand.user,
-        client_keys=[str(stand.client.key)],
-        known_hosts=None,
-        config=None,
-        agent_path=None,
-        kex_algs=["curve25519-sha256"],
-    ) as connection:
+    async with stand.enter(kex_algs=["curve25519-sha256"]) as connection:
         await connection.create_process("cat /dev/zero", encoding=None, window=1 << 31)
         session = await asyncio.to_thread(stand.session)
         transport: Any = connection._transport

@@ -9,7 +9,7 @@ import pytest
 
 VIM = "vim -n -u NONE -N --cmd 'set t_u7= t_RV= t_RF= t_RB='"
 """vim as on every machine, without what it asks of a terminal. While nobody answers, 9.0 now and
-then waits without end for a key before it draws anything (7 of 155,000 starts, on a bare PTY)."""
+then waits without end for a key before it draws anything, also without SSH."""
 
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
